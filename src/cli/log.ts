@@ -1,0 +1,49 @@
+// What `-d` can show, and where it goes.
+import { openSync } from "node:fs";
+import type { UsageError } from "./options.ts";
+import { writeAll } from "./output.ts";
+
+/** Log items, in the manner and by the names of qemu's. */
+export const logItems = {
+  in_asm: "the instructions of each block, when it is first decoded",
+  int: "traps and signals, with the registers",
+  page: "the guest's memory map, at the start and whenever it changes",
+  strace: "system calls, as with --strace",
+  unimp: "calls that sabre lacks, each once; on unless -d none",
+} as const;
+export type LogItem = keyof typeof logItems;
+
+const isItem = (word: string): word is LogItem => Object.hasOwn(logItems, word);
+
+export const logHelp = (): string =>
+  `Log items (-d ITEM,ITEM…, to stderr or to the file that -D names):\n` +
+  [...Object.entries(logItems), ["none", "nothing at all"], ["help", "this list"]]
+    .map(([name, text]) => `  ${name!.padEnd(10)} ${text}\n`)
+    .join("");
+
+/** The items of `-d` values, together; `help` where that is among them. */
+export function parseLogItems(values: readonly string[]): ReadonlySet<LogItem> | "help" | UsageError {
+  const items = new Set<LogItem>(["unimp"]);
+  for (const word of values.flatMap((value) => value.split(","))) {
+    if (word === "help" || word === "?") return "help";
+    if (word === "none") items.clear();
+    else if (isItem(word)) items.add(word);
+    else return { usage: `-d has no item "${word}": ${Object.keys(logItems).join(", ")}` };
+  }
+  return items;
+}
+
+/** Takes one line of a log or trace; characters are bytes. */
+export type Sink = (line: string) => void;
+
+export const stderrSink: Sink = (line) => void writeAll(2, line + "\n", "latin1");
+
+/** A sink that writes to a file, which is made anew. `%d` in the name becomes the process id. */
+export function fileSink(name: string): Sink | UsageError {
+  try {
+    const fd = openSync(name.replaceAll("%d", String(process.pid)), "w");
+    return (line) => void writeAll(fd, line + "\n", "latin1");
+  } catch (e) {
+    return { usage: `cannot write to ${name}: ${(e as NodeJS.ErrnoException).code}` };
+  }
+}

@@ -1,0 +1,36 @@
+// `sabre run`: from words on the command line to a machine, and from the guest's end to sabre's.
+import { createMachine } from "../machine.ts";
+import { deathMessage, dieBy } from "./death.ts";
+import { type UsageError, usageStatus } from "./options.ts";
+import { complain, exit, print, writeAll } from "./output.ts";
+import { statsJson, statsText } from "./stats.ts";
+import { understand } from "./understand.ts";
+import { asText, environment } from "./words.ts";
+
+/** Runs what the words say. Does not come back. */
+export async function run(words: readonly string[]): Promise<never> {
+  const outcome = understand(words, environment());
+  if ("usage" in outcome) return misused(outcome);
+  if ("answer" in outcome) {
+    print(await outcome.answer());
+    return exit(0);
+  }
+  for (const note of outcome.notes) complain(note);
+  const machine = createMachine(outcome.machine);
+  if ("status" in machine) {
+    complain(machine.message);
+    return exit(machine.status);
+  }
+  const end = machine.run();
+  if (outcome.stats !== undefined)
+    writeAll(2, outcome.stats === "json" ? statsJson(machine.stats()) : statsText(machine.stats()));
+  if ("code" in end) return exit(end.code);
+  const message = deathMessage(outcome.machine.program, machine.deathReport());
+  if (message !== undefined) complain(asText(message));
+  return dieBy(end.signal);
+}
+
+export function misused(error: UsageError): never {
+  complain(asText(error.usage));
+  exit(usageStatus);
+}

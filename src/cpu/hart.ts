@@ -1,0 +1,88 @@
+// The state of one hart in shared memory: registers, floating-point state, the pending trap, the request word.
+// Engines, signal frames and the debugger all read it here. It knows nothing of Linux.
+
+/** Word (int32) offsets into a hart's state. 64-bit values are low word, then high word. */
+export const hart = {
+  /** x0..x31, then a sink that takes writes to x0. */
+  x: 0,
+  /** Write target that stands for x0. */
+  sink: 64,
+  pc: 66,
+  /** f0..f31 as bit patterns, NaN-boxed. */
+  f: 68,
+  /** A sink and a scratch cell for the floating-point unit. */
+  fscratch: 132,
+  fflags: 136,
+  frm: 137,
+  /** Why the engine returned: a `Cause`, or -1 where it was asked to, or its instruction budget ran out. */
+  cause: 138,
+  /** Where a fault's address, or an illegal instruction's bits, go. */
+  tval: 140,
+  /** Executed instructions, a float64. */
+  instret: 142,
+  /** Address of the load reservation, or -1, as low word of the address; then the value read. */
+  reservation: 144,
+  reserved: 146,
+  /** Not zero: the hart must leave the engine at its next safepoint. Written by other threads with Atomics. */
+  request: 148,
+  /** 1 while a slow path has recorded a trap that the engine has not yet left with. */
+  trapped: 149,
+  /** Results of slow paths that give a 64-bit value. */
+  result: 150,
+  words: 160,
+} as const;
+
+/** Trap causes, numbered as in `mcause`. */
+export const Cause = {
+  requested: -1,
+  fetchMisaligned: 0,
+  fetchAccess: 1,
+  illegal: 2,
+  breakpoint: 3,
+  loadMisaligned: 4,
+  loadAccess: 5,
+  storeMisaligned: 6,
+  storeAccess: 7,
+  ecall: 8,
+  fetchFault: 12,
+  loadFault: 13,
+  storeFault: 15,
+} as const;
+export type Cause = (typeof Cause)[keyof typeof Cause];
+
+/** Views of one hart's state. */
+export interface Hart {
+  readonly i32: Int32Array;
+  readonly f64: Float64Array;
+}
+
+/** Views of the hart whose state begins at `byteOffset` (a multiple of 8) of `buffer`. */
+export function hartAt(buffer: ArrayBufferLike, byteOffset = 0): Hart {
+  return {
+    i32: new Int32Array(buffer, byteOffset, hart.words),
+    f64: new Float64Array(buffer, byteOffset, hart.words / 2),
+  };
+}
+
+export const newHart = (): Hart => hartAt(new SharedArrayBuffer(hart.words * 4));
+
+const two32 = 2 ** 32;
+
+/** Integer register `n` as an unsigned number; exact below 2**53. */
+export const getU64 = (t: Hart, n: number): number => (t.i32[2 * n + 1]! >>> 0) * two32 + (t.i32[2 * n]! >>> 0);
+
+/** Integer register `n` as a signed number; exact within ±2**53. */
+export const getI64 = (t: Hart, n: number): number => t.i32[2 * n + 1]! * two32 + (t.i32[2 * n]! >>> 0);
+
+/** Sets integer register `n` from a number (an integer within ±2**53, or up to 2**64 where the low bits are zero). */
+export function setX(t: Hart, n: number, value: number): void {
+  if (n === 0) return;
+  t.i32[2 * n] = value;
+  t.i32[2 * n + 1] = Math.floor(value / two32);
+}
+
+export const getPc = (t: Hart): number => (t.i32[hart.pc + 1]! >>> 0) * two32 + (t.i32[hart.pc]! >>> 0);
+export function setPc(t: Hart, value: number): void {
+  t.i32[hart.pc] = value;
+  t.i32[hart.pc + 1] = Math.floor(value / two32);
+}

@@ -1,0 +1,361 @@
+// From guest paths to what the host's *at calls take. All guest processes live in one host process, so each keeps its
+// own working directory as a host descriptor, and its own umask; the emulator's working directory is never used, its
+// umask is 0. Absolute paths are looked up in the sysroot first, then on the host. Links are followed here, name by
+// name, in the guest's terms: that is what lets the sysroot hold absolute links and /proc show the guest.
+import { host } from "../host/syscall.ts";
+import { errno } from "./errno.ts";
+import { FdKind, fdKind, hostFd } from "./fds.ts";
+import { O, toHostFlags } from "./open-flags.ts";
+import { emulatorPid, type ProcNode, procNode } from "./proc.ts";
+import { cstring, scratch, scratchText } from "./scratch.ts";
+import type { Task } from "./task.ts";
+
+export const AT_FDCWD = -100;
+const maxLinks = 40;
+const pathMax = 4096;
+
+const Word = { cwd: 0, cwdKind: 1, umask: 2, moves: 3, count: 4 } as const;
+
+/** What a process sees of the file system; shared by its threads. Host paths are latin1, like the guest's. */
+export interface FileSystem {
+  /** Canonical host path of the directory that absolute guest paths are looked up in first. */
+  sysroot: string | undefined;
+  /** After chroot: the sysroot is all there is. */
+  jailed: boolean;
+  /** Working directory (host descriptor and its `FdKind`), umask, number of changes of the working directory. */
+  readonly words: Int32Array;
+  /** Where the working directory was found to be after so many changes. */
+  cached: { readonly moves: number; readonly base: Base } | undefined;
+}
+
+/** A directory that relative paths start from. */
+interface Base {
+  readonly fd: number;
+  /** Its guest path without links, where known. */
+  readonly guest: string | undefined;
+  /** Whether it lies in the sysroot. */
+  readonly inside: boolean;
+}
+
+/** What a path names. */
+export interface Place {
+  /** Host directory descriptor that `path` is relative to. */
+  readonly fd: number;
+  /** Host path. Links were followed as asked for: none is left to follow. "" is the descriptor itself. */
+  readonly path: string;
+  /** Guest path without links, where known. */
+  readonly guest: string | undefined;
+  /** What stands there instead of a host file. */
+  readonly node: ProcNode | undefined;
+  /** The host must follow the last link: it leads to an open file, not to a name. */
+  readonly magic: boolean;
+}
+
+/** How a path is looked up. */
+export const Look = {
+  /** Follow a link in the last place. */
+  follow: 1,
+  /** The last name may be created. */
+  create: 2,
+  /** An empty path is the descriptor itself (AT_EMPTY_PATH). */
+  empty: 4,
+} as const;
+
+let startUmask: number | undefined;
+
+/** The file system as a new process sees it: the emulator's working directory and umask. */
+export function newFileSystem(sysroot: string | undefined): FileSystem {
+  startUmask ??= host("umask", 0);
+  const words = new Int32Array(new SharedArrayBuffer(Word.count * 4));
+  words[Word.cwd] = host("openat", AT_FDCWD, cstring("."), toHostFlags(O.PATH | O.DIRECTORY | O.CLOEXEC));
+  words[Word.umask] = startUmask;
+  return { sysroot: sysroot && canonical(sysroot), jailed: false, words, cached: undefined };
+}
+
+/** A copy for a new process, or -errno. */
+export function forkFileSystem(files: FileSystem): FileSystem | number {
+  const cwd = host("openat", files.words[Word.cwd], cstring("."), toHostFlags(O.PATH | O.DIRECTORY | O.CLOEXEC));
+  if (cwd < 0) return cwd;
+  const words = new Int32Array(new SharedArrayBuffer(Word.count * 4));
+  words.set(files.words);
+  words[Word.cwd] = cwd;
+  return { ...files, words, cached: undefined };
+}
+
+/** The process ended. */
+export const closeFileSystem = (files: FileSystem): number => host("close", files.words[Word.cwd]);
+
+/** Its canonical form; "/" is no sysroot. A path that cannot be opened stays as it is: nothing is found there. */
+function canonical(path: string): string | undefined {
+  const h = host("openat", AT_FDCWD, cstring(path), toHostFlags(O.PATH | O.CLOEXEC));
+  const found = h < 0 ? path : hostPathOf(h);
+  if (h >= 0) host("close", h);
+  return found === "/" ? undefined : (found ?? path);
+}
+
+/** Sets the mask of permissions that new files do not get, and answers the one before. */
+export const setUmask = (files: FileSystem, mask: number): number =>
+  Atomics.exchange(files.words, Word.umask, mask & 0o777);
+
+/** Permission bits that a new file gets. */
+export const masked = (files: FileSystem, mode: number): number => mode & ~files.words[Word.umask]!;
+
+/** Makes the directory behind host descriptor `h`, which it takes over, the working directory. */
+export function setCwd(files: FileSystem, h: number, kind: FdKind = FdKind.host): void {
+  host("dup3", h, files.words[Word.cwd], toHostFlags(O.CLOEXEC));
+  host("close", h);
+  files.words[Word.cwdKind] = kind;
+  Atomics.add(files.words, Word.moves, 1);
+}
+
+/** The guest path of the working directory, or -ENOENT where it was removed. */
+export function cwdPath(files: FileSystem): string | number {
+  const found = baseAt(files, files.words[Word.cwd]!, files.words[Word.cwdKind] as FdKind).guest;
+  return found === undefined || removed(found, files.words[Word.cwd]!) ? -errno.ENOENT : found;
+}
+
+const deleted = " (deleted)";
+const nlinkOfDirectory = (h: number): number => {
+  const AT_EMPTY_PATH = 0x1000;
+  const STATX_NLINK = 4;
+  const failed = host("statx", h, cstring(""), AT_EMPTY_PATH, STATX_NLINK, scratch.address) < 0;
+  return failed ? 0 : scratch.view.getUint32(16, true);
+};
+const removed = (path: string, h: number): boolean => path.endsWith(deleted) && nlinkOfDirectory(h) === 0;
+
+/** The text of a link, or -errno. The path is at a host address. */
+function readlinkHost(fd: number, address: number): string | number {
+  const n = host("readlinkat", fd, address, scratch.address, pathMax);
+  return n < 0 ? n : scratchText(n);
+}
+
+/** What the host calls the file behind its descriptor `h`. */
+export function hostPathOf(h: number): string | undefined {
+  const found = readlinkHost(AT_FDCWD, cstring(`/proc/self/fd/${h}`));
+  return typeof found === "string" ? found : undefined;
+}
+
+/** A host path in the guest's terms: without the sysroot in front of it. */
+export function guestPath(files: FileSystem, path: string): string {
+  return isInside(files, path) ? path.slice(files.sysroot?.length) || "/" : path;
+}
+
+const isInside = ({ sysroot }: FileSystem, path: string): boolean =>
+  sysroot !== undefined && path.startsWith(sysroot) && (path.length === sysroot.length || path[sysroot.length] === "/");
+
+/** The name under which a made-up file's memfd is known to the host. */
+const memfdName = /^\/memfd:(.*) \(deleted\)$/s;
+
+/** What a descriptor shows of its file, such as `/etc/passwd` or `pipe:[123]`, in the guest's terms. */
+export function descriptorPath(files: FileSystem, h: number, kind: FdKind): string | undefined {
+  const path = hostPathOf(h);
+  if (kind === FdKind.signal) return "anon_inode:[signalfd]";
+  if (path === undefined || kind === FdKind.host) return path && guestPath(files, path);
+  return memfdName.exec(path)?.[1];
+}
+
+function baseAt(files: FileSystem, fd: number, kind: FdKind): Base {
+  const path = hostPathOf(fd);
+  if (path === undefined || !path.startsWith("/")) return { fd, guest: undefined, inside: false };
+  if (kind === FdKind.directory) return { fd, guest: memfdName.exec(path)?.[1], inside: false };
+  return { fd, guest: guestPath(files, path), inside: isInside(files, path) };
+}
+
+function cwdBase(files: FileSystem): Base {
+  const moves = Atomics.load(files.words, Word.moves);
+  if (files.cached?.moves !== moves) {
+    const base = baseAt(files, files.words[Word.cwd]!, files.words[Word.cwdKind] as FdKind);
+    files.cached = { moves, base };
+  }
+  return files.cached.base;
+}
+
+// ---- lookup
+
+/** One lookup: what it may not forget while links lead it elsewhere. */
+interface Walk {
+  readonly files: FileSystem;
+  /** Undefined before a process is there: then /proc is the host's, without what is the emulator's own. */
+  readonly task: Task | undefined;
+  readonly follow: boolean;
+  readonly create: boolean;
+  readonly slash: boolean;
+  links: number;
+}
+
+/** Directories that a sysroot has only as mount points. */
+const hostOnly: ReadonlySet<string> = new Set(["proc", "sys", "dev"]);
+const hostRoot: Base & { readonly rel: string } = { fd: AT_FDCWD, rel: "/", guest: "/", inside: false };
+/** Directories of other processes, whose links lead to open files. */
+const otherProcess = /^\/proc\/\d+\//;
+
+/** Names of a path; "." only in the last place, where the host must see it. */
+const split = (path: string): string[] =>
+  path.split("/").filter((name, i, all) => name !== "" && (name !== "." || i === all.length - 1));
+const join = (dir: string, name: string): string =>
+  dir === "" ? name : dir.endsWith("/") ? dir + name : `${dir}/${name}`;
+
+/**
+ * Finds what a guest path names, from descriptor `dirfd` of the guest or AT_FDCWD on. `look`: bits of `Look`.
+ * Answers -errno where the way there fails; whether there is anything in the last place is for the host call to find.
+ */
+export function resolve(t: Task, dirfd: number, path: string, look: number): Place | number {
+  const files = t.process.files;
+  if (path.startsWith("/")) return lookup(newWalk(files, t, path, look), path);
+  const h = dirfd === AT_FDCWD ? files.words[Word.cwd]! : hostFd(t.process.fds, dirfd);
+  if (path === "" && (look & Look.empty) === 0) return -errno.ENOENT;
+  if (h < 0) return h;
+  const kind = dirfd === AT_FDCWD ? (files.words[Word.cwdKind] as FdKind) : fdKind(t.process.fds, dirfd);
+  if (path === "") {
+    const guest = kind === FdKind.host || kind === FdKind.signal ? undefined : descriptorPath(files, h, kind);
+    return { fd: h, path: "", guest, node: guest === undefined ? undefined : procNode(t, guest), magic: false };
+  }
+  const base = dirfd === AT_FDCWD ? cwdBase(files) : baseAt(files, h, kind);
+  return lookupFrom(newWalk(files, t, path, look), base, path);
+}
+
+/** The same for an absolute path or one from the working directory, before there is a process. */
+export function resolveEarly(files: FileSystem, path: string): Place | number {
+  if (path === "") return -errno.ENOENT;
+  const w = newWalk(files, undefined, path, Look.follow);
+  return path.startsWith("/") ? lookup(w, path) : lookupFrom(w, cwdBase(files), path);
+}
+
+const newWalk = (files: FileSystem, task: Task | undefined, path: string, look: number): Walk => {
+  const slash = path.endsWith("/");
+  return { files, task, follow: slash || (look & Look.follow) !== 0, create: (look & Look.create) !== 0, slash, links: 0 };
+};
+
+/** An absolute path: what exists in the sysroot is taken from there. A new file goes there only if just it has the directory. */
+function lookup(w: Walk, path: string): Place | number {
+  const { sysroot, jailed } = w.files;
+  const names = split(path);
+  if (sysroot === undefined) return walk(w, hostRoot, names, false);
+  const root = { fd: AT_FDCWD, rel: sysroot, guest: "/", inside: true };
+  if (jailed) return walk(w, root, names, false);
+  if (hostOnly.has(names[0] ?? "")) return walk(w, hostRoot, names, false);
+  const there = walk(w, root, names, true);
+  if (typeof there !== "number" || there === -errno.ELOOP) return there;
+  const here = walk(w, hostRoot, names, false);
+  if (!w.create || typeof here !== "number") return here;
+  const created = walk(w, root, names, false);
+  return typeof created === "number" ? here : created;
+}
+
+/** A relative path. From a directory of the sysroot it may name what only the host has. */
+function lookupFrom(w: Walk, base: Base, path: string): Place | number {
+  const names = split(path);
+  const layered = base.inside && !w.files.jailed && base.guest !== undefined;
+  const start = { ...base, rel: "" };
+  const there = walk(w, start, names, layered);
+  if (!layered || typeof there !== "number" || there === -errno.ELOOP) return there;
+  const here = walk(w, hostRoot, split(`${base.guest}/${path}`), true);
+  return typeof here === "number" ? walk(w, start, names, false) : here;
+}
+
+/** `mustExist`: an error, too, where nothing is in the last place. */
+function walk(w: Walk, start: Base & { readonly rel: string }, path: readonly string[], mustExist: boolean): Place | number {
+  let { fd, rel, guest, inside } = start;
+  let node = guest === undefined || guest === "/" ? undefined : nodeAt(w, guest);
+  let magic = false;
+  let names = path;
+
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i]!;
+    const last = i === names.length - 1;
+    if (node !== undefined && node.kind !== "directory") return -errno.ENOTDIR;
+    if (name === "..") {
+      if (guest === "/") continue;
+      const within: string | undefined = guest;
+      guest = guest?.slice(0, guest.lastIndexOf("/")) || (guest && "/");
+      node = guest === undefined ? undefined : nodeAt(w, guest);
+      // What lies below /proc may be made up, so the host is asked for the parent by its full name.
+      if (within?.startsWith("/proc/")) [fd, rel] = [AT_FDCWD, (inside ? w.files.sysroot : "") + guest!];
+      else rel = join(rel, name);
+      continue;
+    }
+    if (name === ".") {
+      rel = join(rel, name);
+      continue;
+    }
+    const child: string | undefined = guest && join(guest, name);
+    const found = child === undefined ? undefined : nodeAt(w, child);
+    let target: string | number = -errno.EINVAL;
+    let next = join(rel, name);
+    if (found === undefined) {
+      if (node !== undefined) return -errno.ENOTDIR;
+      if (inside && !w.files.jailed && guest === "/" && hostOnly.has(name)) [fd, rel, next, inside] = [AT_FDCWD, "/", `/${name}`, false];
+      if (!last || w.follow || mustExist) target = readlinkHost(fd, cstring(next));
+      if (typeof target === "number" && target !== -errno.EINVAL && (!last || mustExist)) return target;
+    } else if (found.kind === "absent") return -errno.ENOENT;
+    else if (found.kind === "link") target = found.target;
+
+    if (found?.kind === "open" && (!last || w.follow)) {
+      magic = last && !w.slash;
+      [fd, rel, node] = magic ? [AT_FDCWD, found.host, undefined] : [found.fd, "", undefined];
+      guest = found.text.startsWith("/") ? found.text : undefined;
+      inside = isInside(w.files, hostPathOf(found.fd) ?? "");
+    } else if (typeof target === "string" && (!last || w.follow)) {
+      if (last && child !== undefined && found === undefined && otherProcess.test(child)) {
+        [rel, guest, magic] = [next, undefined, true];
+        continue;
+      }
+      if (++w.links > maxLinks) return -errno.ELOOP;
+      const rest = names.slice(i + 1);
+      if (target.startsWith("/")) return lookup(w, [target, ...rest].join("/"));
+      names = [...split(target), ...rest];
+      i = -1;
+    } else {
+      [rel, guest, node, magic] = [next, child, found, false];
+      if (found?.kind === "host") [fd, rel, node] = [AT_FDCWD, found.host, undefined];
+    }
+  }
+  const end = w.slash && !rel.endsWith("/") && !magic ? "/" : "";
+  return { fd, path: (rel || ".") + end, guest, node, magic };
+}
+
+const deviceLinks: ReadonlyMap<string, ProcNode> = new Map([
+  ["/dev/fd", { kind: "link", target: "/proc/self/fd" }],
+  ["/dev/stdin", { kind: "link", target: "/proc/self/fd/0" }],
+  ["/dev/stdout", { kind: "link", target: "/proc/self/fd/1" }],
+  ["/dev/stderr", { kind: "link", target: "/proc/self/fd/2" }],
+]);
+
+/** What stands at a guest path instead of a host file. */
+const nodeAt = (w: Walk, guest: string): ProcNode | undefined =>
+  guest.startsWith("/proc/") ? procNode(w.task, guest) : guest.startsWith("/dev/") ? deviceLinks.get(guest) : undefined;
+
+// ---- host calls on a place
+
+/** Flags that openat2 knows; openat ignores others, openat2 refuses them. */
+const knownFlags = 0o37777703;
+const pathFlags = O.PATH | O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC;
+const RESOLVE_NO_SYMLINKS = 4;
+const tmpfileBit = O.TMPFILE & ~O.DIRECTORY;
+
+/**
+ * Opens a place on the host. `flags` are the guest's, `mode` the bits for a new file. The host follows no link that the
+ * lookup did not see, even if one has appeared since. Answers a host descriptor, close-on-exec, or -errno.
+ */
+export function openPlace(p: Place, flags: number, mode: number, resolveBits = 0): number {
+  const known = toHostFlags((flags & O.PATH ? flags & pathFlags : flags & knownFlags & ~O.ASYNC) | O.CLOEXEC);
+  const creates = (flags & (O.CREAT | tmpfileBit)) !== 0 && (flags & O.PATH) === 0;
+  const permissions = creates ? mode & 0o7777 : 0;
+  if (!p.magic) {
+    scratch.i32.fill(0, 0, 6);
+    scratch.i32[0] = known;
+    scratch.i32[2] = permissions;
+    scratch.i32[4] = resolveBits | RESOLVE_NO_SYMLINKS;
+    const h = host("openat2", p.fd, cstring(p.path), scratch.address, 24);
+    // Kernels before 5.6 lack the call, and some containers forbid it.
+    if (h !== -errno.ENOSYS && h !== -errno.EPERM) return h;
+  }
+  return host("openat", p.fd, cstring(p.path), p.magic ? known : known | toHostFlags(O.NOFOLLOW), permissions);
+}
+
+/** AT_SYMLINK_NOFOLLOW for a host call on a place, unless its link is the host's to follow. */
+export const noFollow = (p: Place): number => (p.magic ? 0 : 0x100);
+
+/** A host path that works from any directory, for calls without a directory descriptor. */
+export const fullPath = (p: Place): string =>
+  p.path.startsWith("/") ? p.path : join(`/proc/${emulatorPid}/fd/${p.fd}`, p.path);

@@ -1,0 +1,125 @@
+// How pending signals reach a thread: handler frames, default actions, and what becomes of the system call that a
+// signal interrupted. The engine loop calls `finishCall` after each system call and `deliverSignals` at a safepoint
+// where something is pending. Nothing here sleeps, and no handler of a call knows whether it will be restarted.
+import { getPc, hart, setPc, setX } from "../cpu/hart.ts";
+import { host } from "../host/syscall.ts";
+import { errno, restart } from "./errno.ts";
+import { limitOf, Resource } from "./limits.ts";
+import type { CallRow } from "./row.ts";
+import { defaultAction, kernelInfo, Sig, type SigInfo } from "./siginfo.ts";
+import { pushFrame } from "./signal-frame.ts";
+import {
+  ActionWord,
+  actionWords,
+  bit,
+  endTemporaryMask,
+  forceSignal,
+  half,
+  handlerIs,
+  nextSignal,
+  resetHandler,
+  Sa,
+  SIG_DFL,
+  SIG_IGN,
+  setBlocked,
+  signalPending,
+  TaskWord,
+} from "./signals.ts";
+import type { Task } from "./task.ts";
+
+const a0 = 10;
+const a7 = 17;
+const ecallBytes = 4;
+const restartSyscall = 128;
+
+/** A call that was interrupted, with what it answered: a code of `restart`. */
+interface Interrupted {
+  readonly code: number;
+  readonly row: CallRow;
+}
+
+/**
+ * Ends a system call: puts its result into a0, decides what becomes of a call that a signal interrupted, and delivers
+ * what is pending. Before the handler ran, pc was moved past the ecall; a0 still holds the call's first argument.
+ */
+export function finishCall(t: Task, row: CallRow, result: number): void {
+  const code = -result;
+  const interrupted =
+    code === restart.ERESTARTSYS ||
+    code === restart.ERESTARTNOINTR ||
+    code === restart.ERESTARTNOHAND ||
+    code === restart.ERESTART_RESTARTBLOCK;
+  if (interrupted) deliver(t, { code, row });
+  else {
+    if (row.result !== "never") setX(t.hart, a0, result);
+    deliverSignals(t);
+  }
+}
+
+/** Delivers all signals that are pending and not blocked: handlers get their frames, defaults are done. */
+export function deliverSignals(t: Task): void {
+  if (signalPending(t) || t.signals.words[TaskWord.hasSaved] !== 0) deliver(t, undefined);
+}
+
+function deliver(t: Task, interrupted: Interrupted | undefined): void {
+  let call = interrupted;
+  while (t.process.exit === undefined) {
+    const info = nextSignal(t);
+    if (info === undefined) break;
+    const signo = info[0]!;
+    const s = t.process.signals;
+    if (handlerIs(s, signo, SIG_IGN)) continue;
+    if (handlerIs(s, signo, SIG_DFL)) {
+      doDefault(t, signo);
+      continue;
+    }
+    const action = s.actions.slice(signo * actionWords, (signo + 1) * actionWords);
+    if (action[ActionWord.flags]! & Sa.RESETHAND) resetHandler(s, signo);
+    if (call !== undefined) settleBeforeHandler(t, call, (action[ActionWord.flags]! & Sa.RESTART) !== 0);
+    call = undefined;
+    runHandler(t, signo, info, action);
+  }
+  if (call !== undefined) settleWithoutHandler(t, call);
+  endTemporaryMask(t, false);
+}
+
+/** A handler runs: the call is made again after it, or answers EINTR. */
+function settleBeforeHandler(t: Task, { code, row }: Interrupted, saRestart: boolean): void {
+  const again = code === restart.ERESTARTNOINTR || (code === restart.ERESTARTSYS && saRestart && row.class !== "eintr");
+  if (again) setPc(t.hart, getPc(t.hart) - ecallBytes);
+  else setX(t.hart, a0, -errno.EINTR);
+}
+
+/** No handler runs: the call is made again, or goes on through restart_syscall. */
+function settleWithoutHandler(t: Task, { code }: Interrupted): void {
+  setPc(t.hart, getPc(t.hart) - ecallBytes);
+  if (code === restart.ERESTART_RESTARTBLOCK) setX(t.hart, a7, restartSyscall);
+}
+
+function runHandler(t: Task, signo: number, info: SigInfo, action: Int32Array): void {
+  const w = t.signals.words;
+  const onStack = (action[ActionWord.flags]! & Sa.ONSTACK) !== 0;
+  const mask = w[TaskWord.hasSaved] !== 0 ? TaskWord.saved : TaskWord.blocked;
+  const handler = { lo: action[ActionWord.handler]!, hi: action[ActionWord.handler + 1]! };
+  if (!pushFrame(t, info, handler, onStack, w[mask]!, w[mask + 1]!)) {
+    forceSignal(t, kernelInfo(Sig.SEGV), signo === Sig.SEGV);
+    return;
+  }
+  w[TaskWord.hasSaved] = 0;
+  const own = action[ActionWord.flags]! & Sa.NODEFER ? 0 : bit(signo);
+  const [lo, hi] = half(signo) === 0 ? [own, 0] : [0, own];
+  setBlocked(t, w[0]! | action[ActionWord.mask]! | lo, w[1]! | action[ActionWord.mask + 1]! | hi);
+  t.hart.i32[hart.reservation] = -1;
+}
+
+function doDefault(t: Task, signo: number): void {
+  const action = defaultAction(signo);
+  if (action === "ignore" || action === "continue") return;
+  if (action === "stop") {
+    // The emulator stops as a job of the shell that started it, and the guest with it, until SIGCONT.
+    host("tgkill", host("getpid"), host("gettid"), signo);
+    return;
+  }
+  const coreDumped = action === "core" && limitOf(t.process.limits, Resource.CORE) > 0;
+  t.process.exit = { signal: signo, coreDumped };
+}

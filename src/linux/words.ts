@@ -1,0 +1,13 @@
+// Small structures from and to guest memory as 32-bit words, at any alignment.
+import { copyTo, readable } from "../memory/guest-memory.ts";
+import type { Task } from "./task.ts";
+
+/** A copy of `count` words, undefined where they are not readable. */
+export function loadWords(t: Task, addr: number, count: number): Int32Array | undefined {
+  const bytes = readable(t.memory, addr, count * 4);
+  return bytes && new Int32Array(bytes.slice().buffer);
+}
+
+/** Writes words. False, and nothing written, where they do not fit. */
+export const storeWords = (t: Task, addr: number, words: Int32Array | Uint32Array): boolean =>
+  copyTo(t.memory, addr, new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
