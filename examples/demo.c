@@ -272,7 +272,7 @@ __attribute__((used)) static void start(long *stack) {
   char **env = (char **)(stack + 1 + stack[0] + 1);
   unsigned short window[4] = {0, 0, 0, 0}; // rows, columns, and the same in pixels
   int terminal = syscall3(sys_ioctl, 1, TIOCGWINSZ, (long)window) == 0;
-  int columns = window[1] == 0 ? 80 : window[1] > 100 ? 100 : window[1];
+  int columns = window[1] == 0 ? 80 : window[1] > 132 ? 132 : window[1];
   int rows = columns * 3 / 10;
   if (window[0] > 12 && rows > window[0] - 8) rows = window[0] - 8;
 

@@ -20,6 +20,9 @@ const layers: readonly (readonly string[])[] = [
   ["main"],
 ];
 
+/** What lies in a layer under another name. */
+const parts: Readonly<Record<string, string>> = { watch: "machine", cli: "main" };
+
 const files = [...new Glob("{src,jit}/**/*.ts").scanSync(root)].sort();
 
 /** The layer of a file, by its path from the root. */
@@ -27,7 +30,7 @@ function layerOf(file: string): string {
   const [top, second = ""] = file.split("/");
   if (top === "jit") return "jit";
   const name = second.replace(/\.ts$/, "");
-  return name === "cli" ? "main" : name;
+  return parts[name] ?? name;
 }
 
 const rankOf = (file: string): number => layers.findIndex((line) => line.includes(layerOf(file)));

@@ -1,17 +1,8 @@
 // The end of a guest that a signal killed: says where it died, then dies in the same way, so that whoever waits for
 // sabre (a shell, make, a test) sees what it would have seen of the program itself.
 import { addressOf, host } from "../host/syscall.ts";
+import type { Death } from "../machine.ts";
 import { exit } from "./output.ts";
-
-/** What is known about the end. Addresses are guest addresses. */
-export interface Death {
-  readonly signal: string;
-  readonly pc: number;
-  /** Such as `main+0x1c`. */
-  readonly symbol: string | undefined;
-  /** The address that could not be reached or executed. */
-  readonly address: number | undefined;
-}
 
 /** Signals by which a program ends in the ordinary course of things: nothing is said, as natively. */
 const quiet = new Set(["SIGPIPE", "SIGINT"]);

@@ -178,7 +178,7 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
   /** The halfword at `at`, or -1 where it cannot be fetched. */
   function fetch(at: number): number {
     const page = at >>> 12;
-    if ((m.pages[page]! & Page.exec) === 0 && !(hooks.repair(at, "exec") && (m.pages[page]! & Page.exec) !== 0)) {
+    if ((m.pages[page]! & Page.exec) === 0 && !(m.fault(at, Page.exec) && (m.pages[page]! & Page.exec) !== 0)) {
       scope.trap((m.pages[page]! & Page.bus) !== 0 ? Cause.fetchAccess : Cause.fetchFault, at | 0, 0);
       return -1;
     }

@@ -7,11 +7,6 @@ import { Cause, type Hart, hart } from "./hart.ts";
 
 /** What the slow paths ask of the layers above. */
 export interface ScopeHooks {
-  /**
-   * A page refuses an access. True: its mapping was completed (the stack grew, a file did), try again.
-   * `addr` is below 2**32.
-   */
-  readonly repair: (addr: number, kind: "read" | "write" | "exec") => boolean;
   /** The `time` register: 10 MHz ticks of the monotonic clock. */
   readonly time: () => number;
 }
@@ -43,7 +38,7 @@ export function makeScope(h: Hart, m: GuestMemory, hooks: ScopeHooks) {
           return false;
         }
         const page = at >>> 12;
-        if ((P[page]! & bit) === 0 && !(hooks.repair(at, kind) && (P[page]! & bit) !== 0)) {
+        if ((P[page]! & bit) === 0 && !(m.fault(at, bit) && (P[page]! & bit) !== 0)) {
           const bus = (P[page]! & Page.bus) !== 0;
           const cause =
             kind === "read" ? (bus ? Cause.loadAccess : Cause.loadFault) : bus ? Cause.storeAccess : Cause.storeFault;

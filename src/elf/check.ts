@@ -1,7 +1,8 @@
 // Whether an ELF file with sound headers can run here, and the sentence that says why not. Stricter than Linux where
 // Linux would map a broken file and let it die of a signal.
 import { constants } from "node:os";
-import { addressLimit, pageSize } from "../memory/guest-memory.ts";
+import { minAddress, taskSize } from "../memory/address-space.ts";
+import { pageSize } from "../memory/guest-memory.ts";
 import { badFormat, type ElfFile, ElfType, hex, type Segment, SegmentFlag, SegmentType } from "./file.ts";
 import type { FileError } from "./source.ts";
 
@@ -16,7 +17,7 @@ export const loadSegments = (elf: ElfFile): Segment[] =>
 export function checkRunnable(elf: ElfFile): FileError | undefined {
   const text = wrongKind(elf) ?? damage(elf) ?? badEntry(elf);
   if (text !== undefined) return badFormat(elf.source.name, text);
-  const large = loadSegments(elf).find((s) => s.address + s.memorySize > addressLimit - pageSize);
+  const large = loadSegments(elf).find((s) => s.address + s.memorySize > taskSize);
   if (large === undefined) return undefined;
   return {
     errno: constants.errno.ENOMEM,
@@ -61,8 +62,8 @@ function segmentDamage(elf: ElfFile, s: Segment): string | undefined {
     );
   if (s.fileSize > 0 && (s.offset - s.address) % pageSize !== 0)
     return `${damaged} and its file offset ${hex(s.offset)} differ within the ${pageSize}-byte page; link it with -z max-page-size=4096`;
-  if (elf.type === ElfType.executable && s.address < pageSize)
-    return `${damaged} lies in the page at address 0, which stays unmapped; link the program at 0x10000`;
+  if (elf.type === ElfType.executable && s.address < minAddress)
+    return `this program is linked at ${hex(s.address)}; addresses below ${hex(minAddress)} stay unmapped, link it above`;
   return undefined;
 }
 

@@ -27,6 +27,9 @@ export const SegmentFlag = { exec: 1, write: 2, read: 4 } as const;
 /** Section types. */
 export const SectionType = { symbols: 2, strings: 3, note: 7, noBits: 8, dynamicSymbols: 11 } as const;
 
+/** Bits of a section's flags. */
+export const SectionFlag = { exec: 4 } as const;
+
 /** A program header. Numbers above 2**53 are rounded, and then beyond anything a valid file has. */
 export interface Segment {
   readonly type: number;
@@ -41,6 +44,8 @@ export interface Segment {
 export interface Section {
   readonly name: string;
   readonly type: number;
+  /** `SectionFlag` bits, the low 32 of them. */
+  readonly flags: number;
   readonly address: number;
   readonly offset: number;
   readonly size: number;
@@ -213,6 +218,7 @@ export function sections(elf: ElfFile): Section[] {
     return {
       name: stringAt(strings, v.getUint32(at, true), 256),
       type: v.getUint32(at + 4, true),
+      flags: v.getUint32(at + 8, true),
       address: u64(v, at + 16),
       offset: u64(v, at + 24),
       size: u64(v, at + 32),

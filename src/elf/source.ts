@@ -76,7 +76,7 @@ function stat(dirfd: number, path: string, flags: number): Stat | number {
 }
 
 /** The sentence for a path that cannot be opened. */
-function cannotOpen(name: string, error: number): FileError {
+export function cannotOpen(name: string, error: number): FileError {
   const why: Record<number, string> = {
     [ENOENT]: "no such file; give the path of a riscv64 program",
     [ENOTDIR]: "a part of this path is not a directory",
@@ -86,19 +86,27 @@ function cannotOpen(name: string, error: number): FileError {
   return { errno: error, message: `${name}: ${why[error] ?? `cannot be opened (error ${error})`}` };
 }
 
+/** A file of the host: a latin1 path relative to a directory's descriptor (-100, AT_FDCWD, for none). */
+export interface HostPath {
+  readonly fd: number;
+  readonly path: string;
+}
+
+export const hostPath = (path: string): HostPath => ({ fd: atFdcwd, path });
+
 /**
- * Opens a file of the host (a latin1 path) for reading. `name` is what messages call it. With `toExecute`, the file must
- * have execute permission as execve demands it.
+ * Opens a file for reading. `name` is what messages call it. With `toExecute`, the file must have execute permission as
+ * execve demands it.
  */
-export function openSource(path: string, name: string, toExecute: boolean): ByteSource | FileError {
-  const found = stat(atFdcwd, path, 0);
+export function openSource(at: HostPath, name: string, toExecute: boolean): ByteSource | FileError {
+  const found = stat(at.fd, at.path, 0);
   if (typeof found === "number") return cannotOpen(name, -found);
   if (found.type !== regular)
     return { errno: EACCES, message: `${name}: this is ${fileTypes[found.type] ?? "no regular file"}, not a program` };
-  const address = hostString(pathBuffer, path);
-  if (toExecute && host("faccessat", atFdcwd, address, 1) === -EACCES) return notExecutable(name, found);
+  const address = hostString(pathBuffer, at.path);
+  if (toExecute && host("faccessat", at.fd, address, 1) === -EACCES) return notExecutable(name, found);
   const { O_NONBLOCK, O_NOCTTY, O_CLOEXEC } = openFlags;
-  const fd = host("openat", atFdcwd, address, O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  const fd = host("openat", at.fd, address, O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (fd < 0) return cannotOpen(name, -fd);
   const opened = stat(fd, "", atEmptyPath);
   if (typeof opened === "number" || opened.type !== regular) {

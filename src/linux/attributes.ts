@@ -35,7 +35,8 @@ export interface Attributes {
   readonly words: Int32Array;
 }
 
-const defaultSlack = 50_000;
+/** Nanoseconds. */
+export const defaultTimerSlack = 50_000;
 
 export function newAttributes(): Attributes {
   const a = { words: new Int32Array(new SharedArrayBuffer((Attr.groups + maxGroups) * 4)) };
@@ -50,7 +51,7 @@ export function newAttributes(): Attributes {
   a.words[Attr.groupCount] = count;
   a.words.set(groups.subarray(0, count), Attr.groups);
   a.words[Attr.dumpable] = 1;
-  a.words[Attr.timerSlack] = defaultSlack;
+  a.words[Attr.timerSlack] = defaultTimerSlack;
   return a;
 }
 

@@ -35,7 +35,7 @@ export const errno = {
   EPIPE: 32,
   EDOM: 33,
   ERANGE: 34,
-  EDEADLOCK: 35,
+  EDEADLK: 35,
   ENAMETOOLONG: 36,
   ENOLCK: 37,
   ENOSYS: 38,

@@ -18,6 +18,10 @@ export const FdKind = {
 } as const;
 export type FdKind = (typeof FdKind)[keyof typeof FdKind];
 
+/** Whether a descriptor stands for a file that /proc makes up. */
+export const isMadeUp = (kind: FdKind): boolean =>
+  kind === FdKind.directory || kind === FdKind.control || kind === FdKind.memory;
+
 // Words of an entry: host descriptor + 1 (0: free, -1: being changed), kind, close-on-exec, a word for the kind's use.
 const stride = 4;
 const changing = -1;

@@ -1,5 +1,6 @@
 // Kinds of arguments of the calls about time, and how a trace shows them.
 import { Clock } from "../host/clock.ts";
+import { errno, restart } from "./errno.ts";
 import { oneOf } from "./kinds-process.ts";
 import type { Kind } from "./row.ts";
 import type { Task } from "./task.ts";
@@ -38,6 +39,14 @@ const showSetting =
 /** Pointer to a `struct timespec`. */
 export const timespec = shownAs(showTimespec, false);
 export const timespecOut = shownAs(showTimespec, true);
+/** Pointer to the timespec that an interrupted sleep leaves behind. */
+export const timespecRemainder: Kind<number> = {
+  ...timespecOut,
+  show: (t, lo, hi, call) => {
+    const cut = call.result === -restart.ERESTART_RESTARTBLOCK || call.result === -errno.EINTR;
+    return (cut && u64(lo, hi) !== 0 ? showTimespec(t, u64(lo, hi)) : undefined) ?? address(u64(lo, hi));
+  },
+};
 /** Pointer to a `struct timeval`. */
 export const timevalOut = shownAs(showTimeval, true);
 export const timeval = shownAs(showTimeval, false);

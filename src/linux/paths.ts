@@ -1,41 +1,27 @@
-// From guest paths to what the host's *at calls take. All guest processes live in one host process, so each keeps its
-// own working directory as a host descriptor, and its own umask; the emulator's working directory is never used, its
-// umask is 0. Absolute paths are looked up in the sysroot first, then on the host. Links are followed here, name by
-// name, in the guest's terms: that is what lets the sysroot hold absolute links and /proc show the guest.
+// From guest paths to what the host's *at calls take. Absolute paths are looked up in the sysroot first, then on the
+// host. Links are followed here, name by name, in the guest's terms: that is what lets the sysroot hold absolute links
+// and /proc show the guest.
 import { host } from "../host/syscall.ts";
 import { errno } from "./errno.ts";
-import { FdKind, fdKind, hostFd } from "./fds.ts";
+import { type FdKind, fdKind, hostFd, isMadeUp } from "./fds.ts";
+import {
+  AT_FDCWD,
+  type Base,
+  baseAt,
+  cwdBase,
+  descriptorPath,
+  type FileSystem,
+  FsWord,
+  hostPathOf,
+  isInside,
+  readlinkHost,
+} from "./file-system.ts";
 import { O, toHostFlags } from "./open-flags.ts";
 import { emulatorPid, type ProcNode, procNode } from "./proc.ts";
-import { cstring, scratch, scratchText } from "./scratch.ts";
+import { cstring, scratch } from "./scratch.ts";
 import type { Task } from "./task.ts";
 
-export const AT_FDCWD = -100;
 const maxLinks = 40;
-const pathMax = 4096;
-
-const Word = { cwd: 0, cwdKind: 1, umask: 2, moves: 3, count: 4 } as const;
-
-/** What a process sees of the file system; shared by its threads. Host paths are latin1, like the guest's. */
-export interface FileSystem {
-  /** Canonical host path of the directory that absolute guest paths are looked up in first. */
-  sysroot: string | undefined;
-  /** After chroot: the sysroot is all there is. */
-  jailed: boolean;
-  /** Working directory (host descriptor and its `FdKind`), umask, number of changes of the working directory. */
-  readonly words: Int32Array;
-  /** Where the working directory was found to be after so many changes. */
-  cached: { readonly moves: number; readonly base: Base } | undefined;
-}
-
-/** A directory that relative paths start from. */
-interface Base {
-  readonly fd: number;
-  /** Its guest path without links, where known. */
-  readonly guest: string | undefined;
-  /** Whether it lies in the sysroot. */
-  readonly inside: boolean;
-}
 
 /** What a path names. */
 export interface Place {
@@ -59,116 +45,9 @@ export const Look = {
   create: 2,
   /** An empty path is the descriptor itself (AT_EMPTY_PATH). */
   empty: 4,
+  /** A link anywhere is an error, ELOOP. */
+  noLinks: 8,
 } as const;
-
-let startUmask: number | undefined;
-
-/** The file system as a new process sees it: the emulator's working directory and umask. */
-export function newFileSystem(sysroot: string | undefined): FileSystem {
-  startUmask ??= host("umask", 0);
-  const words = new Int32Array(new SharedArrayBuffer(Word.count * 4));
-  words[Word.cwd] = host("openat", AT_FDCWD, cstring("."), toHostFlags(O.PATH | O.DIRECTORY | O.CLOEXEC));
-  words[Word.umask] = startUmask;
-  return { sysroot: sysroot && canonical(sysroot), jailed: false, words, cached: undefined };
-}
-
-/** A copy for a new process, or -errno. */
-export function forkFileSystem(files: FileSystem): FileSystem | number {
-  const cwd = host("openat", files.words[Word.cwd], cstring("."), toHostFlags(O.PATH | O.DIRECTORY | O.CLOEXEC));
-  if (cwd < 0) return cwd;
-  const words = new Int32Array(new SharedArrayBuffer(Word.count * 4));
-  words.set(files.words);
-  words[Word.cwd] = cwd;
-  return { ...files, words, cached: undefined };
-}
-
-/** The process ended. */
-export const closeFileSystem = (files: FileSystem): number => host("close", files.words[Word.cwd]);
-
-/** Its canonical form; "/" is no sysroot. A path that cannot be opened stays as it is: nothing is found there. */
-function canonical(path: string): string | undefined {
-  const h = host("openat", AT_FDCWD, cstring(path), toHostFlags(O.PATH | O.CLOEXEC));
-  const found = h < 0 ? path : hostPathOf(h);
-  if (h >= 0) host("close", h);
-  return found === "/" ? undefined : (found ?? path);
-}
-
-/** Sets the mask of permissions that new files do not get, and answers the one before. */
-export const setUmask = (files: FileSystem, mask: number): number =>
-  Atomics.exchange(files.words, Word.umask, mask & 0o777);
-
-/** Permission bits that a new file gets. */
-export const masked = (files: FileSystem, mode: number): number => mode & ~files.words[Word.umask]!;
-
-/** Makes the directory behind host descriptor `h`, which it takes over, the working directory. */
-export function setCwd(files: FileSystem, h: number, kind: FdKind = FdKind.host): void {
-  host("dup3", h, files.words[Word.cwd], toHostFlags(O.CLOEXEC));
-  host("close", h);
-  files.words[Word.cwdKind] = kind;
-  Atomics.add(files.words, Word.moves, 1);
-}
-
-/** The guest path of the working directory, or -ENOENT where it was removed. */
-export function cwdPath(files: FileSystem): string | number {
-  const found = baseAt(files, files.words[Word.cwd]!, files.words[Word.cwdKind] as FdKind).guest;
-  return found === undefined || removed(found, files.words[Word.cwd]!) ? -errno.ENOENT : found;
-}
-
-const deleted = " (deleted)";
-const nlinkOfDirectory = (h: number): number => {
-  const AT_EMPTY_PATH = 0x1000;
-  const STATX_NLINK = 4;
-  const failed = host("statx", h, cstring(""), AT_EMPTY_PATH, STATX_NLINK, scratch.address) < 0;
-  return failed ? 0 : scratch.view.getUint32(16, true);
-};
-const removed = (path: string, h: number): boolean => path.endsWith(deleted) && nlinkOfDirectory(h) === 0;
-
-/** The text of a link, or -errno. The path is at a host address. */
-function readlinkHost(fd: number, address: number): string | number {
-  const n = host("readlinkat", fd, address, scratch.address, pathMax);
-  return n < 0 ? n : scratchText(n);
-}
-
-/** What the host calls the file behind its descriptor `h`. */
-export function hostPathOf(h: number): string | undefined {
-  const found = readlinkHost(AT_FDCWD, cstring(`/proc/self/fd/${h}`));
-  return typeof found === "string" ? found : undefined;
-}
-
-/** A host path in the guest's terms: without the sysroot in front of it. */
-export function guestPath(files: FileSystem, path: string): string {
-  return isInside(files, path) ? path.slice(files.sysroot?.length) || "/" : path;
-}
-
-const isInside = ({ sysroot }: FileSystem, path: string): boolean =>
-  sysroot !== undefined && path.startsWith(sysroot) && (path.length === sysroot.length || path[sysroot.length] === "/");
-
-/** The name under which a made-up file's memfd is known to the host. */
-const memfdName = /^\/memfd:(.*) \(deleted\)$/s;
-
-/** What a descriptor shows of its file, such as `/etc/passwd` or `pipe:[123]`, in the guest's terms. */
-export function descriptorPath(files: FileSystem, h: number, kind: FdKind): string | undefined {
-  const path = hostPathOf(h);
-  if (kind === FdKind.signal) return "anon_inode:[signalfd]";
-  if (path === undefined || kind === FdKind.host) return path && guestPath(files, path);
-  return memfdName.exec(path)?.[1];
-}
-
-function baseAt(files: FileSystem, fd: number, kind: FdKind): Base {
-  const path = hostPathOf(fd);
-  if (path === undefined || !path.startsWith("/")) return { fd, guest: undefined, inside: false };
-  if (kind === FdKind.directory) return { fd, guest: memfdName.exec(path)?.[1], inside: false };
-  return { fd, guest: guestPath(files, path), inside: isInside(files, path) };
-}
-
-function cwdBase(files: FileSystem): Base {
-  const moves = Atomics.load(files.words, Word.moves);
-  if (files.cached?.moves !== moves) {
-    const base = baseAt(files, files.words[Word.cwd]!, files.words[Word.cwdKind] as FdKind);
-    files.cached = { moves, base };
-  }
-  return files.cached.base;
-}
 
 // ---- lookup
 
@@ -180,6 +59,7 @@ interface Walk {
   readonly follow: boolean;
   readonly create: boolean;
   readonly slash: boolean;
+  /** Links followed so far. */
   links: number;
 }
 
@@ -202,12 +82,12 @@ const join = (dir: string, name: string): string =>
 export function resolve(t: Task, dirfd: number, path: string, look: number): Place | number {
   const files = t.process.files;
   if (path.startsWith("/")) return lookup(newWalk(files, t, path, look), path);
-  const h = dirfd === AT_FDCWD ? files.words[Word.cwd]! : hostFd(t.process.fds, dirfd);
+  const h = dirfd === AT_FDCWD ? files.words[FsWord.cwd]! : hostFd(t.process.fds, dirfd);
   if (path === "" && (look & Look.empty) === 0) return -errno.ENOENT;
   if (h < 0) return h;
-  const kind = dirfd === AT_FDCWD ? (files.words[Word.cwdKind] as FdKind) : fdKind(t.process.fds, dirfd);
+  const kind = dirfd === AT_FDCWD ? (files.words[FsWord.cwdKind] as FdKind) : fdKind(t.process.fds, dirfd);
   if (path === "") {
-    const guest = kind === FdKind.host || kind === FdKind.signal ? undefined : descriptorPath(files, h, kind);
+    const guest = !isMadeUp(kind) ? undefined : descriptorPath(files, h, kind);
     return { fd: h, path: "", guest, node: guest === undefined ? undefined : procNode(t, guest), magic: false };
   }
   const base = dirfd === AT_FDCWD ? cwdBase(files) : baseAt(files, h, kind);
@@ -223,7 +103,9 @@ export function resolveEarly(files: FileSystem, path: string): Place | number {
 
 const newWalk = (files: FileSystem, task: Task | undefined, path: string, look: number): Walk => {
   const slash = path.endsWith("/");
-  return { files, task, follow: slash || (look & Look.follow) !== 0, create: (look & Look.create) !== 0, slash, links: 0 };
+  const follow = slash || (look & Look.follow) !== 0;
+  const links = (look & Look.noLinks) === 0 ? 0 : maxLinks;
+  return { files, task, follow, create: (look & Look.create) !== 0, slash, links };
 };
 
 /** An absolute path: what exists in the sysroot is taken from there. A new file goes there only if just it has the directory. */
@@ -359,3 +241,9 @@ export const noFollow = (p: Place): number => (p.magic ? 0 : 0x100);
 /** A host path that works from any directory, for calls without a directory descriptor. */
 export const fullPath = (p: Place): string =>
   p.path.startsWith("/") ? p.path : join(`/proc/${emulatorPid}/fd/${p.fd}`, p.path);
+
+/** The host path, good from any directory, of a program that is to be started; or -errno. */
+export function locate(files: FileSystem, path: string): string | number {
+  const p = resolveEarly(files, path);
+  return typeof p === "number" ? p : p.node === undefined ? fullPath(p) : -errno.EACCES;
+}

@@ -25,13 +25,13 @@ export const scratch = {
 /** Host address of a latin1 string as a C string, good until the slot's next use. Overlong strings are cut to a length that no path may have. */
 export function cstring(value: string, slot: 0 | 1 = 0): number {
   const at = slot * textRoom;
-  const n = text.latin1Write(value, at, textRoom - 1);
+  const n = text.write(value, at, textRoom - 1, "latin1");
   text[at + n] = 0;
   return textBase + at;
 }
 
 /** `length` bytes at the start of the struct room as a latin1 string. */
-export const scratchText = (length: number): string => Buffer.from(struct, 0, length).latin1Slice();
+export const scratchText = (length: number): string => Buffer.from(struct, 0, length).toString("latin1");
 
 /** A 64-bit number at byte `at` of the struct room; exact below 2**53. */
 export const scratchU64 = (at: number): number =>

@@ -4,7 +4,7 @@ import type { AddressSpace } from "../memory/address-space.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";
 import type { Attributes } from "./attributes.ts";
 import type { FdTable } from "./fds.ts";
-import type { FileSystem } from "./paths.ts";
+import type { FileSystem } from "./file-system.ts";
 import type { Limits } from "./limits.ts";
 import type { ProcessSignals, TaskSignals } from "./signals.ts";
 import type { Timers } from "./timers.ts";

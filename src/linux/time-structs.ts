@@ -8,10 +8,11 @@ const two32 = 2 ** 32;
 export const timespecBytes = 16;
 export const settingBytes = 32;
 
-const loadI64 = (m: GuestMemory, at: number): number => m.view.getInt32(at + 4, true) * two32 + m.view.getUint32(at, true);
+const loadI64 = (m: GuestMemory, at: number): number =>
+  m.view.getInt32(at + 4, true) * two32 + m.view.getUint32(at, true);
 
 function storeI64(m: GuestMemory, at: number, value: number): void {
-  m.view.setInt32(at, value % two32 | 0, true);
+  m.view.setInt32(at, (value % two32) | 0, true);
   m.view.setInt32(at + 4, Math.floor(value / two32) | 0, true);
 }
 
@@ -57,10 +58,12 @@ const scaled = (t: Timespec, nsec: number): Timespec => ({ sec: t.sec, nsec });
 /** A `struct itimerval` as a setting: the same with microseconds. */
 export function loadMicroSetting(m: GuestMemory, addr: number): Setting | undefined {
   const s = loadSetting(m, addr);
-  return s && {
-    interval: scaled(s.interval, s.interval.nsec * microsecond),
-    value: scaled(s.value, s.value.nsec * microsecond),
-  };
+  return (
+    s && {
+      interval: scaled(s.interval, s.interval.nsec * microsecond),
+      value: scaled(s.value, s.value.nsec * microsecond),
+    }
+  );
 }
 
 /** Stores it with microseconds, where what is left of a running timer is never 0. */

@@ -91,13 +91,16 @@ const O_NONBLOCK = 0o4000;
 /** Whether a host descriptor's open file is in non-blocking mode. */
 export const isNonblocking = (h: number): boolean => (host("fcntl", h, F_GETFL) & O_NONBLOCK) !== 0;
 
+/** Whether something may have to wake a thread that sleeps in a host call: then it must sleep in `pollHost` instead. */
+export const mayBeWoken = (t: Task): boolean => nextExpiry(t) !== never;
+
 /**
  * Makes a host call that may block on one descriptor (read, write, accept…), and sleeps first where something may have
  * to wake the thread. Answers what `attempt` does, or -ERESTARTSYS for a signal.
  */
 export function blocking(t: Task, h: number, events: number, attempt: () => number): number {
   for (;;) {
-    if (nextExpiry(t) !== never && !isNonblocking(h)) {
+    if (mayBeWoken(t) && !isNonblocking(h)) {
       const ready = waitFor(t, h, events, never);
       if (ready < 0) return ready;
     }

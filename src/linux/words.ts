@@ -11,3 +11,6 @@ export function loadWords(t: Task, addr: number, count: number): Int32Array | un
 /** Writes words. False, and nothing written, where they do not fit. */
 export const storeWords = (t: Task, addr: number, words: Int32Array | Uint32Array): boolean =>
   copyTo(t.memory, addr, new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
+
+/** A 64-bit number as its words. */
+export const words64 = (value: number): Int32Array => Int32Array.of(value | 0, Math.floor(value / 2 ** 32));

@@ -4,8 +4,8 @@
 // the whole when it frees a memory, and aborts if that is refused), no page is ever without a mapping (another thread's
 // mmap could land in the hole), and what the guest has not mapped reads as zero.
 import { constants } from "node:os";
-import { host } from "../host/syscall.ts";
 import { loadU64, newScratch, reserve } from "../host/scratch.ts";
+import { host } from "../host/syscall.ts";
 import { type GuestMemory, pageSize } from "./guest-memory.ts";
 import type { FileIdentity } from "./vmas.ts";
 
@@ -110,26 +110,32 @@ export function liftMapped(m: GuestMemory, page: number, count: number, n: numbe
   return sized;
 }
 
-/** Lays a lifted mapping over guest pages. 0, or -errno with the guest pages as they were. */
+/** Lays a lifted mapping over guest pages. 0; or -errno, with the guest pages as they were and the mapping still lifted. */
 export function place(m: GuestMemory, lifted: Lifted, page: number): number {
   const length = pages(lifted.pages);
   const r = host("mremap", lifted.address, length, length, remap.mayMove | remap.fixed, at(m, page));
   if (!failed(r)) return 0;
-  drop(lifted);
   // A kernel that is out of memory may fail after it took away what was there.
   if (residency(m, page, lifted.pages) === undefined) anonymous(m, page, page + lifted.pages);
   return r;
+}
+
+/** Undoes `liftMapped`. */
+export function putBack(m: GuestMemory, lifted: Lifted, page: number, count: number): void {
+  if (lifted.shared) drop(lifted);
+  else host("mremap", lifted.address, pages(lifted.pages), pages(count), remap.mayMove | remap.fixed, at(m, page));
 }
 
 export function drop(lifted: Lifted): void {
   host("munmap", lifted.address, pages(lifted.pages));
 }
 
-/** Gives guest pages `[start, end)` the memory's own zeroed pages, whatever the host had mapped there. 0 or -errno. */
-export function anonymous(m: GuestMemory, start: number, end: number): number {
+/** Gives guest pages `[start, end)` the memory's own zeroed pages, whatever the host had mapped there. */
+export function anonymous(m: GuestMemory, start: number, end: number): void {
   const flags = map.private | map.anonymous | map.fixed | map.noReserve;
   const r = host("mmap", at(m, start), pages(end - start), readWrite, flags, -1, 0);
-  return failed(r) ? r : 0;
+  if (failed(r))
+    throw new Error(`the host has no anonymous memory for guest pages ${start}..${end}: mmap answers ${r}`);
 }
 
 /**

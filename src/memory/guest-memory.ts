@@ -120,7 +120,7 @@ export function readable(m: GuestMemory, addr: number, length: number): Uint8Arr
 /** The bytes themselves, to be overwritten, or undefined where some are not writable. Every write of the kernel asks here first. */
 export function writable(m: GuestMemory, addr: number, length: number): Uint8Array | undefined {
   if (!accessible(m, addr, length, Page.write)) return undefined;
-  dropCode(m, addr >>> pageShift, Math.ceil((addr + length) / pageSize));
+  if (length > 0) dropCode(m, addr >>> pageShift, Math.ceil((addr + length) / pageSize));
   return m.u8.subarray(addr, addr + length);
 }
 

@@ -63,6 +63,8 @@ export const Head = {
   future: 13,
   /** Registered membarrier commands. */
   membarrier: 14,
+  /** No page is free in the area of mmap below this one. */
+  full: 15,
   words: 16,
 } as const;
 
@@ -206,6 +208,7 @@ const alike = (a: Vma, b: Vma): boolean =>
   (a.file === 0 || a.offset + (a.end - a.start) === b.offset);
 
 export function commit(t: Mappings, e: Edit): void {
+  if (e.pages < 0) t.head[Head.full] = Math.min(t.head[Head.full]!, startOf(t, e.first));
   const grown = e.first + e.list.length;
   t.records.copyWithin(grown * stride, e.last * stride, vmaCount(t) * stride);
   e.list.forEach((v, i) => {

@@ -60,12 +60,15 @@ const borders = [
   .flat()
   .flatMap((x) => [x, -x]);
 
+const half = new Float16Array(1);
+const halfBits = new Uint16Array(half.buffer);
+function bitsOfHalf(x: number): bigint {
+  half[0] = x;
+  return BigInt(halfBits[0]!);
+}
+
 const bitsOf = (width: Width, x: number): bigint =>
-  width === 64
-    ? bitsOfDouble(x)
-    : width === 32
-      ? bitsOfSingle(x)
-      : box(16, BigInt(new Uint16Array(new Float16Array([x]).buffer)[0]!)) & mask(16);
+  width === 64 ? bitsOfDouble(x) : width === 32 ? bitsOfSingle(x) : bitsOfHalf(x);
 
 /** Bit patterns of a format: the edges, the borders, any, and those with few bits set, near one or anywhere. */
 export function patterns(width: Width): fc.Arbitrary<bigint> {
@@ -142,32 +145,67 @@ const unbox64 = (register: bigint): number => {
   return double[0]!;
 };
 
-/** Puts a last operand where the first two's product, or sum, nearly cancels against it. */
-function cancelling(op: FloatOp, operands: bigint[], nudge: bigint): bigint[] {
-  const [a, b] = operands;
+type Operands = readonly bigint[];
+
+/** The operands with the last one replaced, by `target` moved some units in the last place. */
+function withLast(op: FloatOp, operands: Operands, target: number, units: bigint): Operands {
+  const wide = op.startsWith("f64");
+  const bits = (wide ? bitsOfDouble(target) : bitsOfSingle(target)) + units;
+  return [...operands.slice(0, -1), wide ? bits & mask(64) : box(32, bits & mask(32))];
+}
+
+/** A last operand against which the first, or the first two's product, nearly cancels; or that it equals. */
+function cancelling(op: FloatOp, operands: Operands, units: bigint): Operands {
   const value = op.startsWith("f64") ? unbox64 : unbox32;
-  const target = operands.length === 3 ? -value(a!) * value(b!) : -value(a!);
-  const bits = op.startsWith("f64") ? bitsOfDouble(target) : box(32, bitsOfSingle(target));
-  return [
-    ...operands.slice(0, -1),
-    op.startsWith("f64") ? (bits + nudge) & mask(64) : box(32, (bits + nudge) & mask(32)),
-  ];
+  const first = value(operands[0]!);
+  return withLast(
+    op,
+    operands,
+    operands.length === 3 ? -first * value(operands[1]!) : units & 1n ? first : -first,
+    units,
+  );
+}
+
+/** A second operand that brings the product or quotient to the least normal number, or to the greatest. */
+function atTheLimits(op: FloatOp, operands: Operands, units: bigint): Operands {
+  const wide = op.startsWith("f64");
+  const first = (wide ? unbox64 : unbox32)(operands[0]!);
+  const limit = (wide ? [2 ** -1022, Number.MAX_VALUE] : [2 ** -126, 2 ** 128])[units < 0n ? 0 : 1]!;
+  const target = op.endsWith(".div") ? first / limit : limit / first;
+  const [a, b] = withLast(op, operands.slice(0, 2), target, units / 2n);
+  return [a!, b!, ...operands.slice(2)];
+}
+
+/** Half the significand's bits each, so that products are often halfway between two numbers. */
+const halfLong = (width: 32 | 64): fc.Arbitrary<bigint> => {
+  const f = fractionBits[width];
+  const bias = (mask(width - 1) >> f) >> 1n;
+  const length = (f + 1n) / 2n;
+  return fc
+    .tuple(fc.bigInt({ min: bias - 3n, max: bias + 3n }), fc.bigInt({ min: 0n, max: 2n ** (length + 1n) - 1n }))
+    .map(([exponent, n]) => box(width, (exponent << f) | (n << (f - length - 1n))));
+};
+
+/** Operands of an operation: any, and those that bring out its hard cases. */
+function operandsOf(op: FloatOp): fc.Arbitrary<Operands> {
+  const any: fc.Arbitrary<Operands> = fc.tuple(...operandTypes(op).map(ofType));
+  const units = fc.bigInt({ min: -3n, max: 3n });
+  const choices = [{ arbitrary: any, weight: 3 }];
+  const add = (arbitrary: fc.Arbitrary<Operands>) => choices.push({ arbitrary, weight: 1 });
+  if (/\.n?m(add|sub)$|\.add$|\.sub$|\.eq$|\.l[te]q?$/.test(op))
+    add(fc.tuple(any, units).map(([o, n]) => cancelling(op, o, n)));
+  if (/\.n?m(add|sub)$|\.mul$|\.div$/.test(op)) {
+    add(fc.tuple(any, units).map(([o, n]) => atTheLimits(op, o, n)));
+    const half = halfLong(op.startsWith("f64") ? 64 : 32);
+    add(fc.tuple(any, half, half).map(([o, a, b]) => [a, b, ...o.slice(2)]));
+  }
+  return fc.oneof(...choices);
 }
 
 /** Cases of one operation. */
 export function casesOf(op: FloatOp): fc.Arbitrary<Case> {
-  const operands: fc.Arbitrary<bigint[]> = fc.tuple(...operandTypes(op).map(ofType));
-  const shaped = /\.n?m(add|sub)$|\.add$|\.sub$|\.eq$|\.l[te]q?$/.test(op)
-    ? fc.oneof(
-        { arbitrary: operands, weight: 3 },
-        {
-          arbitrary: fc.tuple(operands, fc.bigInt({ min: -2n, max: 2n })).map(([o, n]) => cancelling(op, o, n)),
-          weight: 1,
-        },
-      )
-    : operands;
-  const rm = op.endsWith(".fli") ? fc.integer({ min: 0, max: 31 }) : fc.integer({ min: 0, max: 4 });
-  return fc.record({ op: fc.constant(op), operands: shaped, rm });
+  const rm = fc.integer({ min: 0, max: op.endsWith(".fli") ? 31 : 4 });
+  return fc.record({ op: fc.constant(op), operands: operandsOf(op), rm });
 }
 
 export const anyCase: fc.Arbitrary<Case> = fc.oneof(...floatOps.map(casesOf));
@@ -207,16 +245,16 @@ export interface Answer {
 }
 
 /** Runs a case on a hart whose flags are `flags` before, with the mode in the instruction or in `frm`. */
-export function answer(h: Hart, fpu: Fpu, c: Case, flags = 0, dynamic = false): Answer {
+export function answer(h: Hart, fpu: Fpu, c: Case, flags = 0, dynamic = false, rd = destination): Answer {
   c.operands.forEach((bits, i) => {
     setRegister(h, operandRegister(i), bits);
   });
   h.i32[hart.fflags] = flags;
   h.i32[hart.frm] = dynamic ? c.rm : 0;
-  const status = call(fpu, c.op, c.operands, dynamic ? 7 : c.rm);
+  const status = call(fpu, c.op, c.operands, dynamic ? 7 : c.rm, rd);
   return {
     status,
-    bits: givesInteger(c.op) ? getResult(h) : getRegister(h, destination),
+    bits: givesInteger(c.op) ? getResult(h) : getRegister(h, rd),
     flags: h.i32[hart.fflags]!,
   };
 }

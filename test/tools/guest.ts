@@ -34,17 +34,22 @@ export function buildNative(file: string, ...more: string[]): string {
 function compile(compiler: string, source: string, flags: readonly string[]): string {
   const headers = [...new Bun.Glob("*.h").scanSync(dirname(source))].sort();
   const key = Bun.hash(
-    [compiler, ...flags, readFileSync(source, "utf8"), ...headers.map((h) => readFileSync(join(dirname(source), h)))].join(
-      "\0",
-    ),
+    [
+      compiler,
+      ...flags,
+      readFileSync(source, "utf8"),
+      ...headers.map((h) => readFileSync(join(dirname(source), h))),
+    ].join("\0"),
   ).toString(36);
   const path = join(cache, `${source.replace(/^.*\//, "").replace(/\W/g, "_")}-${key}`);
   if (Bun.file(path).size > 0) return path;
   mkdirSync(cache, { recursive: true });
   const unfinished = `${path}.${process.pid}`;
-  const made = Bun.spawnSync([compiler, "-O2", "-g", "-Wall", "-o", unfinished, source, ...flags, "-lm", "-pthread"].filter(
-    (word) => !(flags.includes("-nostdlib") && (word === "-lm" || word === "-pthread")),
-  ));
+  const made = Bun.spawnSync(
+    [compiler, "-O2", "-g", "-Wall", "-o", unfinished, source, ...flags, "-lm", "-pthread"].filter(
+      (word) => !(flags.includes("-nostdlib") && (word === "-lm" || word === "-pthread")),
+    ),
+  );
   if (!made.success) throw new Error(`${compiler} ${source}: ${made.stderr}`);
   renameSync(unfinished, path);
   return path;

@@ -43,7 +43,7 @@ const isJump = (form: Form): boolean => form.row.asm.includes("target") || /targ
 
 /** Bits of a form with free bits drawn at random, biased so that registers meet each other and pointers stay pointers. */
 function shape(form: Form, random: number, keep: boolean): number {
-  let bits = (form.match | (random & ~form.mask)) | 0;
+  let bits = form.match | (random & ~form.mask) | 0;
   if (form.length === 2) bits &= 0xffff;
   for (const field of layoutOf(form).fields) {
     if (field.name !== "rd" && field.name !== "rs1" && field.name !== "rs2") continue;
@@ -60,7 +60,20 @@ function shape(form: Form, random: number, keep: boolean): number {
 const touchesMemory = (form: Form): boolean => form.row.asm.includes("(rs1)") || /\(/.test(form.row.is ?? "");
 
 /** Values at which arithmetic turns. */
-const corners = [0n, 1n, 2n, 0x7fn, 0x80n, 0xffn, 0x7fffn, 0x8000n, 0x7fffffffn, 0x80000000n, 0xffffffffn, 0x100000000n];
+const corners = [
+  0n,
+  1n,
+  2n,
+  0x7fn,
+  0x80n,
+  0xffn,
+  0x7fffn,
+  0x8000n,
+  0x7fffffffn,
+  0x80000000n,
+  0xffffffffn,
+  0x100000000n,
+];
 const wide = corners.flatMap((c) => [c, BigInt.asUintN(64, -c), BigInt.asUintN(64, ~(1n << 63n) - c)]);
 const integer: fc.Arbitrary<bigint> = fc.oneof(
   fc.constantFrom(...wide),
@@ -69,7 +82,21 @@ const integer: fc.Arbitrary<bigint> = fc.oneof(
 );
 
 const box = (single: number): bigint => 0xffffffff00000000n | BigInt(single >>> 0);
-const doubles = [0, 1, 1.5, 2, 0.1, 1e300, 1e-300, 5e-324, 2.2250738585072014e-308, Number.MAX_VALUE, 2 ** 31, 2 ** 53, 2 ** 63];
+const doubles = [
+  0,
+  1,
+  1.5,
+  2,
+  0.1,
+  1e300,
+  1e-300,
+  5e-324,
+  2.2250738585072014e-308,
+  Number.MAX_VALUE,
+  2 ** 31,
+  2 ** 53,
+  2 ** 63,
+];
 const doubleBits = (v: number): bigint => {
   const view = new DataView(new ArrayBuffer(8));
   view.setFloat64(0, v);
@@ -78,7 +105,9 @@ const doubleBits = (v: number): bigint => {
 const float: fc.Arbitrary<bigint> = fc.oneof(
   fc.constantFrom(...doubles, ...doubles.map((v) => -v), Infinity, -Infinity).map(doubleBits),
   fc.constantFrom(0x7ff8000000000000n, 0x7ff0000000000001n, 0xfff8000000000001n, box(0x7fc00000), box(0x7f800001)),
-  fc.constantFrom(0, 1, 0x3f800000, 0xbf800000, 0x3dcccccd, 0x7f7fffff, 0x800000, 0x7fffff, 0x7f800000, 0x4f000000).map(box),
+  fc
+    .constantFrom(0, 1, 0x3f800000, 0xbf800000, 0x3dcccccd, 0x7f7fffff, 0x800000, 0x7fffff, 0x7f800000, 0x4f000000)
+    .map(box),
   fc.bigInt({ min: 0n, max: 2n ** 32n - 1n }).map((v) => 0xffffffff00000000n | v),
   fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
 );
@@ -112,7 +141,10 @@ export function sequences(usable: (form: Form) => boolean, maxLength = 24): fc.A
       high: pointer,
       f: fc.array(float, { minLength: 32, maxLength: 32 }),
       flags: fc.integer({ min: 0, max: 31 }),
-      mode: fc.oneof({ weight: 12, arbitrary: fc.integer({ min: 0, max: 4 }) }, { weight: 1, arbitrary: fc.constant(7) }),
+      mode: fc.oneof(
+        { weight: 12, arbitrary: fc.integer({ min: 0, max: 4 }) },
+        { weight: 1, arbitrary: fc.constant(7) },
+      ),
       pieces: fc.array(piece, { minLength: 1, maxLength: maxLength }),
     })
     .map(({ x, low, high, f, flags, mode, pieces }) => ({

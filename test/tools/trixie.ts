@@ -3,7 +3,7 @@
 // never installed. Each folder appears by a rename when it is complete, so concurrent calls are safe.
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 const cache = join(import.meta.dir, "../../.cache/trixie");
@@ -18,7 +18,12 @@ export const hostArchitecture: Architecture = process.arch === "arm64" ? "arm64"
 async function run(...command: string[]): Promise<string> {
   let child: Bun.Subprocess<"ignore", "pipe", "pipe">;
   try {
-    child = Bun.spawn(command, { stdin: "ignore", stdout: "pipe", stderr: "pipe", env: { ...process.env, LC_ALL: "C" } });
+    child = Bun.spawn(command, {
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+      env: { ...process.env, LC_ALL: "C" },
+    });
   } catch {
     throw new Error(`${command[0]} is not on this machine; tests with packages of Debian trixie need apt and dpkg`);
   }
@@ -87,7 +92,12 @@ async function fetchLists(folder: string, architecture: Architecture): Promise<v
   });
 }
 
-async function fetchPackages(root: string, lists: string, architecture: Architecture, packages: string[]): Promise<void> {
+async function fetchPackages(
+  root: string,
+  lists: string,
+  architecture: Architecture,
+  packages: string[],
+): Promise<void> {
   await atomically(root, async (scratch) => {
     const archives = join(scratch, ".archives");
     await mkdir(join(archives, "partial"), { recursive: true });
@@ -96,25 +106,24 @@ async function fetchPackages(root: string, lists: string, architecture: Architec
     for (const name of await readdir(archives))
       if (name.endsWith(".deb")) await run("dpkg-deb", "--extract", join(archives, name), scratch);
     await rm(archives, { recursive: true });
+    // What the package base-files has beside the merged /usr.
+    for (const name of ["bin", "sbin", "lib", "lib64"])
+      if (!existsSync(join(scratch, name))) await symlink(`usr/${name}`, join(scratch, name));
   });
 }
 
 const underway = new Map<string, Promise<string>>();
 
-async function makeRoot(root: string, architecture: Architecture, packages: string[]): Promise<string> {
-  const lists = join(cache, `lists-${architecture}`);
-  if (existsSync(lists)) {
-    try {
-      await fetchPackages(root, lists, architecture, packages);
-      return root;
-    } catch {
-      // The mirror may have newer packages than the lists know.
-      await rm(lists, { recursive: true, force: true });
-    }
+/** The package lists of today; older ones may name packages that the mirror has no more. */
+async function todaysLists(architecture: Architecture): Promise<string> {
+  const family = `lists-${architecture}-`;
+  const name = family + new Date().toISOString().slice(0, 10);
+  if (!existsSync(join(cache, name))) {
+    await fetchLists(join(cache, name), architecture);
+    for (const other of await readdir(cache))
+      if (other.startsWith(family) && other !== name) await rm(join(cache, other), { recursive: true, force: true });
   }
-  await fetchLists(lists, architecture);
-  await fetchPackages(root, lists, architecture, packages);
-  return root;
+  return join(cache, name);
 }
 
 /**
@@ -128,7 +137,10 @@ export function trixieRoot(architecture: Architecture, packages: readonly string
   if (existsSync(root)) return Promise.resolve(root);
   let promise = underway.get(root);
   if (!promise) {
-    promise = makeRoot(root, architecture, wanted).finally(() => underway.delete(root));
+    promise = todaysLists(architecture)
+      .then((lists) => fetchPackages(root, lists, architecture, wanted))
+      .then(() => root)
+      .finally(() => underway.delete(root));
     underway.set(root, promise);
   }
   return promise;
@@ -140,7 +152,12 @@ export function trixieCommand(root: string, program: string): string[] {
     hostArchitecture === "arm64"
       ? ["ld-linux-aarch64.so.1", "aarch64-linux-gnu"]
       : ["ld-linux-x86-64.so.2", "x86_64-linux-gnu"];
-  return [join(root, "usr/lib", triplet, loader), "--library-path", join(root, "usr/lib", triplet), join(root, program)];
+  return [
+    join(root, "usr/lib", triplet, loader),
+    "--library-path",
+    join(root, "usr/lib", triplet),
+    join(root, program),
+  ];
 }
 
 /** The path of trixie's qemu-riscv64, a static program. */

@@ -1,50 +1,16 @@
 // A floating-point unit made of core.ts alone: any operand, any rounding mode, microseconds an operation.
 // It is what the fast unit falls back to, and what the fast unit is tested against.
 import { type Hart, hart } from "../hart.ts";
+import { fliConstants } from "./constants.ts";
 import * as core from "./core.ts";
 import { dynamicMode, type Format, f16, f32, f64, Mode } from "./formats.ts";
 import type { Fpu } from "./fpu-type.ts";
 
-/** The values of Zfa's fli, by index; then come infinity and the canonical NaN. The second is the least normal number. */
-const constants = [
-  -1,
-  0,
-  2 ** -16,
-  2 ** -15,
-  2 ** -8,
-  2 ** -7,
-  0.0625,
-  0.125,
-  0.25,
-  0.3125,
-  0.375,
-  0.4375,
-  0.5,
-  0.625,
-  0.75,
-  0.875,
-  1,
-  1.25,
-  1.5,
-  1.75,
-  2,
-  2.5,
-  3,
-  4,
-  8,
-  16,
-  128,
-  256,
-  2 ** 15,
-  2 ** 16,
-] as const;
-
-function constant(f: Format, index: number): bigint {
-  if (index === 1) return 1n << f.fraction;
-  if (index === 30) return f.infinity;
-  if (index === 31) return f.canonicalNaN;
-  const bits = new BigUint64Array(new Float64Array([constants[index]!]).buffer)[0]!;
-  return core.convert(f, f64, bits, Mode.rne)[0];
+/** The bit patterns of Zfa's fli, by index. */
+function fliBits(f: Format): bigint[] {
+  const leastNormal = 2 ** (f.lowest + Number(f.fraction));
+  const doubles = new BigUint64Array(new Float64Array(fliConstants(leastNormal)).buffer);
+  return [...doubles].map((bits) => core.convert(f, f64, bits, Mode.rne)[0]);
 }
 
 const least32 = -(2n ** 31n);
@@ -158,7 +124,10 @@ export function makeExact(h: Hart): Fpu {
   const bits = (f: Format) => (rs1: number) => give(BigInt.asIntN(f.width, raw(rs1)), 0);
   const fromBits = (f: Format) => (rd: number, lo: number, hi: number) =>
     write(f, rd, [(BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0), 0]);
-  const fli = (f: Format) => (rd: number, index: number) => write(f, rd, [constant(f, index), 0]);
+  const fli = (f: Format) => {
+    const constants = fliBits(f);
+    return (rd: number, index: number) => write(f, rd, [constants[index]!, 0]);
+  };
 
   const arithmetic = (f: Format) =>
     ({

@@ -1,6 +1,8 @@
 // Hot path. The f32 operations in doubles: sums, products, quotients and square roots of f32 numbers, rounded to double and
 // then to f32, are rounded right, because a double has more than twice the bits and two. The rest as in double.ts.
+// Nanoseconds a call, measured as there: add 3.9, mul 3, div 3.4, fused 10, compare 1.9.
 import { type Hart, hart } from "../hart.ts";
+import { fliConstants } from "./constants.ts";
 import { dynamicMode, Flag, Mode } from "./formats.ts";
 import type { Fpu } from "./fpu-type.ts";
 import { integral, sumError, toOdd } from "./twofold.ts";
@@ -105,15 +107,19 @@ export function makeSingle(h: Hart, exact: Fpu) {
       return write(rd, r);
     };
 
-  function min(rd: number, rs1: number, rs2: number): number {
-    const m = Math.min(read(rs1), read(rs2));
-    return Number.isNaN(m) ? exact["f32.min"](rd, rs1, rs2) : write(rd, m);
-  }
+  const min =
+    (slow: Fpu["f32.min"]) =>
+    (rd: number, rs1: number, rs2: number): number => {
+      const m = Math.min(read(rs1), read(rs2));
+      return Number.isNaN(m) ? slow(rd, rs1, rs2) : write(rd, m);
+    };
 
-  function max(rd: number, rs1: number, rs2: number): number {
-    const m = Math.max(read(rs1), read(rs2));
-    return Number.isNaN(m) ? exact["f32.max"](rd, rs1, rs2) : write(rd, m);
-  }
+  const max =
+    (slow: Fpu["f32.max"]) =>
+    (rd: number, rs1: number, rs2: number): number => {
+      const m = Math.max(read(rs1), read(rs2));
+      return Number.isNaN(m) ? slow(rd, rs1, rs2) : write(rd, m);
+    };
 
   function give(lo: number): number {
     i32[hart.result] = lo;
@@ -128,19 +134,36 @@ export function makeSingle(h: Hart, exact: Fpu) {
     return a < b || a > b ? give(0) : exact["f32.eq"](rs1, rs2);
   }
 
-  function lt(rs1: number, rs2: number): number {
-    const a = read(rs1);
-    const b = read(rs2);
-    if (a < b) return give(1);
-    return a >= b ? give(0) : exact["f32.lt"](rs1, rs2);
+  const lt =
+    (slow: Fpu["f32.lt"]) =>
+    (rs1: number, rs2: number): number => {
+      const a = read(rs1);
+      const b = read(rs2);
+      if (a < b) return give(1);
+      return a >= b ? give(0) : slow(rs1, rs2);
+    };
+
+  const le =
+    (slow: Fpu["f32.le"]) =>
+    (rs1: number, rs2: number): number => {
+      const a = read(rs1);
+      const b = read(rs2);
+      if (a <= b) return give(1);
+      return a > b ? give(0) : slow(rs1, rs2);
+    };
+
+  /** The bit that fclass sets. */
+  function classify(rs1: number): number {
+    const pattern = bits(rs1);
+    const magnitude = pattern & ~signBit;
+    if (magnitude > 0x7f800000) return give(pattern & 0x400000 ? 0x200 : 0x100);
+    const kind = magnitude === 0x7f800000 ? 3 : magnitude >= 0x800000 ? 2 : magnitude > 0 ? 1 : 0;
+    return give(1 << (pattern < 0 ? 3 - kind : 4 + kind));
   }
 
-  function le(rs1: number, rs2: number): number {
-    const a = read(rs1);
-    const b = read(rs2);
-    if (a <= b) return give(1);
-    return a > b ? give(0) : exact["f32.le"](rs1, rs2);
-  }
+  const constants = new Float64Array(fliConstants(leastNormal));
+  const fli = (rd: number, index: number): number =>
+    index === 31 ? writeBits(rd, canonicalNaN) : write(rd, constants[index]!);
 
   const rounding =
     (flagInexact: boolean, slow: Fpu["f32.round"]) =>
@@ -163,14 +186,20 @@ export function makeSingle(h: Hart, exact: Fpu) {
     "f32.msub": fused(1, -1, exact["f32.msub"]),
     "f32.nmsub": fused(-1, 1, exact["f32.nmsub"]),
     "f32.nmadd": fused(-1, -1, exact["f32.nmadd"]),
-    "f32.min": min,
-    "f32.max": max,
+    "f32.min": min(exact["f32.min"]),
+    "f32.max": max(exact["f32.max"]),
+    "f32.minm": min(exact["f32.minm"]),
+    "f32.maxm": max(exact["f32.maxm"]),
     "f32.sgnj": (rd, rs1, rs2) => writeBits(rd, (bits(rs1) & ~signBit) | (bits(rs2) & signBit)),
     "f32.sgnjn": (rd, rs1, rs2) => writeBits(rd, (bits(rs1) & ~signBit) | (~bits(rs2) & signBit)),
     "f32.sgnjx": (rd, rs1, rs2) => writeBits(rd, bits(rs1) ^ (bits(rs2) & signBit)),
     "f32.eq": eq,
-    "f32.lt": lt,
-    "f32.le": le,
+    "f32.lt": lt(exact["f32.lt"]),
+    "f32.le": le(exact["f32.le"]),
+    "f32.ltq": lt(exact["f32.ltq"]),
+    "f32.leq": le(exact["f32.leq"]),
+    "f32.class": classify,
+    "f32.fli": fli,
     "f32.round": rounding(false, exact["f32.round"]),
     "f32.roundnx": rounding(true, exact["f32.roundnx"]),
   } as const satisfies Partial<Fpu>;

@@ -35,9 +35,6 @@ const full = {
 };
 const compressed = { ...rv64c, ...zcb };
 
-/** A mnemonic of the table. */
-export type Mnemonic = keyof typeof full | keyof typeof compressed;
-
 export interface Instruction {
   readonly name: string;
   readonly row: Row;

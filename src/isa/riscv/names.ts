@@ -19,3 +19,15 @@ export function registerNumber(name: string): number | undefined {
   const n = xNames.indexOf(name);
   return n < 0 ? undefined : n;
 }
+
+/** Names of the rounding modes; 5 and 6 are reserved. */
+export const roundingNames: readonly string[] = ["rne", "rtz", "rdn", "rup", "rmm", "", "", "dyn"];
+
+/** The constants of the fli instructions, by number. */
+// biome-ignore format: a table
+export const fliNames: readonly string[] = [
+  "-0x1p+0", "min", "0x1p-16", "0x1p-15", "0x1p-8", "0x1p-7", "0x1p-4", "0x1p-3",
+  "0x1p-2", "0x1.4p-2", "0x1.8p-2", "0x1.cp-2", "0x1p-1", "0x1.4p-1", "0x1.8p-1", "0x1.cp-1",
+  "0x1p+0", "0x1.4p+0", "0x1.8p+0", "0x1.cp+0", "0x1p+1", "0x1.4p+1", "0x1.8p+1", "0x1p+2",
+  "0x1p+3", "0x1p+4", "0x1p+7", "0x1p+8", "0x1p+15", "0x1p+16", "inf", "nan",
+];

@@ -1,5 +1,6 @@
 // C and Zcb: 16-bit forms, each the name of a 32-bit instruction with its operands. Encodings with rd = x0 or a zero
-// immediate that the specification calls hints are ordinary forms here: what they expand to changes nothing.
+// immediate that the specification calls hints are ordinary forms here: what they expand to changes nothing. So c.nop is a
+// case of c.addi, and shifts by 0 have the names that RV128 gives them, both as in binutils.
 import type { Row } from "./row.ts";
 
 // biome-ignore format: a table
@@ -12,14 +13,15 @@ export const rv64c = {
   "c.sw":       { bits: "110 uimm[5:3] rs1' uimm[2|6] rs2' 00",   asm: "rs2,imm(rs1)", ext: "C",         is: "sw rs2,imm(rs1)" },
   "c.sd":       { bits: "111 uimm[5:3] rs1' uimm[7:6] rs2' 00",   asm: "rs2,imm(rs1)", ext: "C",         is: "sd rs2,imm(rs1)" },
 
-  "c.nop":      { bits: "000 imm[5] 00000 imm[4:0] 01",           asm: "imm",          ext: "C",         is: "addi zero,zero,imm" },
-  "c.addi":     { bits: "000 imm[5] rd!=0 imm[4:0] 01",           asm: "rd,imm",       ext: "C",         is: "addi rd,rd,imm" },
+  "c.addi":     { bits: "000 imm[5] rd imm[4:0] 01",              asm: "rd,imm",       ext: "C",         is: "addi rd,rd,imm" },
   "c.addiw":    { bits: "001 imm[5] rd!=0 imm[4:0] 01",           asm: "rd,imm",       ext: "C",         is: "addiw rd,rd,imm" },
   "c.li":       { bits: "010 imm[5] rd imm[4:0] 01",              asm: "rd,imm",       ext: "C",         is: "addi rd,zero,imm" },
   "c.addi16sp": { bits: "011 nzimm[9] 00010 nzimm[4|6|8:7|5] 01", asm: "sp,imm",       ext: "C",         is: "addi sp,sp,imm" },
   "c.lui":      { bits: "011 nzimm[17] rd!=2 nzimm[16:12] 01",    asm: "rd,upper",     ext: "C",         is: "lui rd,imm" },
-  "c.srli":     { bits: "100 uimm[5] 00 rd' uimm[4:0] 01",        asm: "rd,hex",       ext: "C",         is: "srli rd,rd,imm" },
-  "c.srai":     { bits: "100 uimm[5] 01 rd' uimm[4:0] 01",        asm: "rd,hex",       ext: "C",         is: "srai rd,rd,imm" },
+  "c.srli":     { bits: "100 nzuimm[5] 00 rd' nzuimm[4:0] 01",    asm: "rd,hex",       ext: "C",         is: "srli rd,rd,imm" },
+  "c.srli64":   { bits: "100 0 00 rd' 00000 01",                  asm: "rd",           ext: "C",         is: "srli rd,rd,0" },
+  "c.srai":     { bits: "100 nzuimm[5] 01 rd' nzuimm[4:0] 01",    asm: "rd,hex",       ext: "C",         is: "srai rd,rd,imm" },
+  "c.srai64":   { bits: "100 0 01 rd' 00000 01",                  asm: "rd",           ext: "C",         is: "srai rd,rd,0" },
   "c.andi":     { bits: "100 imm[5] 10 rd' imm[4:0] 01",          asm: "rd,imm",       ext: "C",         is: "andi rd,rd,imm" },
   "c.sub":      { bits: "100 0 11 rd' 00 rs2' 01",                asm: "rd,rs2",       ext: "C",         is: "sub rd,rd,rs2" },
   "c.xor":      { bits: "100 0 11 rd' 01 rs2' 01",                asm: "rd,rs2",       ext: "C",         is: "xor rd,rd,rs2" },
@@ -31,7 +33,8 @@ export const rv64c = {
   "c.beqz":     { bits: "110 imm[8|4:3] rs1' imm[7:6|2:1|5] 01",  asm: "rs1,target",   ext: "C",         is: "beq rs1,zero,imm" },
   "c.bnez":     { bits: "111 imm[8|4:3] rs1' imm[7:6|2:1|5] 01",  asm: "rs1,target",   ext: "C",         is: "bne rs1,zero,imm" },
 
-  "c.slli":     { bits: "000 uimm[5] rd uimm[4:0] 10",            asm: "rd,hex",       ext: "C",         is: "slli rd,rd,imm" },
+  "c.slli":     { bits: "000 nzuimm[5] rd nzuimm[4:0] 10",        asm: "rd,hex",       ext: "C",         is: "slli rd,rd,imm" },
+  "c.slli64":   { bits: "000 0 rd 00000 10",                      asm: "rd",           ext: "C",         is: "slli rd,rd,0" },
   "c.fldsp":    { bits: "001 uimm[5] rd uimm[4:3|8:6] 10",        asm: "fd,imm(sp)",   ext: "C",         is: "fld rd,imm(sp)" },
   "c.lwsp":     { bits: "010 uimm[5] rd!=0 uimm[4:2|7:6] 10",     asm: "rd,imm(sp)",   ext: "C",         is: "lw rd,imm(sp)" },
   "c.ldsp":     { bits: "011 uimm[5] rd!=0 uimm[4:3|8:6] 10",     asm: "rd,imm(sp)",   ext: "C",         is: "ld rd,imm(sp)" },

@@ -1,12 +1,12 @@
 // System calls about a process's actions, masks, pending signals and alternate stacks, and those that wait for a signal.
 // Sending is in kill.ts.
 import { getU64 } from "../../cpu/hart.ts";
-import { second } from "../../host/clock.ts";
 import { copyTo } from "../../memory/guest-memory.ts";
 import { errno } from "../errno.ts";
-import { pointer, size } from "../kinds.ts";
+import { size } from "../kinds.ts";
 import { oneOf } from "../kinds-process.ts";
 import { sigaction, sigactionOut, siginfoOut, signo, sigset, sigsetOut, stack, stackOut } from "../kinds-signal.ts";
+import { timespec } from "../kinds-time.ts";
 import { type CallRow, call } from "../row.ts";
 import { infoWords, kernelInfo, Sig, type SigInfo, sigMax } from "../siginfo.ts";
 import { onAltStack, popFrame, Ss, setAltStack } from "../signal-frame.ts";
@@ -24,6 +24,7 @@ import {
   takeSignal,
 } from "../signals.ts";
 import type { Task } from "../task.ts";
+import { isValid, loadTimespec, nanosecondsOf } from "../time-structs.ts";
 import { deadlineIn, never, pollHost } from "../wait.ts";
 import { loadWords, storeWords } from "../words.ts";
 
@@ -85,9 +86,10 @@ function rtSigsuspend(t: Task, addr: number, setSize: number): number {
 function rtSigtimedwait(t: Task, addr: number, info: number, timeout: number, setSize: number): number {
   if (setSize !== setBytes) return -errno.EINVAL;
   const set = loadWords(t, addr, 2);
-  const span = timeout === 0 ? never : loadSpan(t, timeout);
-  if (set === undefined || span === undefined) return -errno.EFAULT;
-  if (span < 0) return -errno.EINVAL;
+  const time = timeout === 0 ? undefined : loadTimespec(t.memory, timeout);
+  if (set === undefined || (timeout !== 0 && time === undefined)) return -errno.EFAULT;
+  if (time !== undefined && !isValid(time)) return -errno.EINVAL;
+  const span = time === undefined ? never : nanosecondsOf(time);
   const [lo, hi] = [set[0]! & ~unblockable, set[1]!];
   const found = takeSignal(t, lo, hi) ?? waitForSignal(t, lo, hi, span);
   if (typeof found === "number") return found;
@@ -104,15 +106,6 @@ function waitForSignal(t: Task, lo: number, hi: number, span: number): SigInfo |
   setBlocked(t, blockedLo, blockedHi);
   w.fill(0, TaskWord.awaited, TaskWord.awaited + 2);
   return takeSignal(t, lo, hi) ?? (woken < 0 ? -errno.EINTR : -errno.EAGAIN);
-}
-
-/** Nanoseconds of a timespec, negative where it is none, undefined where it is not readable. */
-function loadSpan(t: Task, addr: number): number | undefined {
-  const w = loadWords(t, addr, 4);
-  if (w === undefined) return undefined;
-  const seconds = w[1]! * 2 ** 32 + (w[0]! >>> 0);
-  const nanoseconds = w[3] === 0 ? w[2]! : -1;
-  return seconds < 0 || nanoseconds < 0 || nanoseconds >= second ? -1 : seconds * second + nanoseconds;
 }
 
 // The rest of a siginfo_t behind what the kernel keeps is zero.
@@ -172,6 +165,6 @@ export const signalCalls: readonly CallRow[] = [
   call(134, "rt_sigaction", [signo, sigaction, sigactionOut, size], "none", "quick", rtSigaction),
   call(135, "rt_sigprocmask", [how, sigset, sigsetOut, size], "none", "quick", rtSigprocmask),
   call(136, "rt_sigpending", [sigsetOut, size], "none", "quick", rtSigpending),
-  call(137, "rt_sigtimedwait", [sigset, siginfoOut, pointer, size], "int", "eintr", rtSigtimedwait),
+  call(137, "rt_sigtimedwait", [sigset, siginfoOut, timespec, size], "int", "eintr", rtSigtimedwait),
   call(139, "rt_sigreturn", [], "never", "quick", rtSigreturn),
 ];

@@ -1,17 +1,17 @@
 // Clocks and sleeps. Time is the host's and nobody sets it; CPU time and resource usage are those of the emulator,
 // which runs the guest on its own account.
-import { addressOf, host } from "../../host/syscall.ts";
-import { Clock, monotonic, readClock, second, storeClock, type Timespec, timeUntil } from "../../host/clock.ts";
+
+import { Clock, readClock, second, storeClock, type Timespec, timeUntil } from "../../host/clock.ts";
+import { host } from "../../host/syscall.ts";
 import { type GuestMemory, writable } from "../../memory/guest-memory.ts";
 import { hostClock } from "../clocks.ts";
 import { errno, restart } from "../errno.ts";
-import { fd, int, pointer } from "../kinds.ts";
+import { pointer } from "../kinds.ts";
 import { flags, oneOf } from "../kinds-process.ts";
-import { clock, itimerspec, itimerspecOut, timespec, timespecOut, timeval, timevalOut } from "../kinds-time.ts";
+import { clock, timespec, timespecOut, timespecRemainder, timeval, timevalOut } from "../kinds-time.ts";
 import { type CallRow, call } from "../row.ts";
 import type { Task } from "../task.ts";
-import { isValid, loadSetting, loadTimespec, settingBytes, storeTimespec, timespecBytes } from "../time-structs.ts";
-import { hostFd } from "../fds.ts";
+import { isValid, loadTimespec, storeTimespec, timespecBytes } from "../time-structs.ts";
 import { sleepUntil } from "../wait.ts";
 
 const TIMER_ABSTIME = 1;
@@ -146,6 +146,25 @@ function getrusage(t: Task, who: number, addr: number): number {
   return to === undefined ? -errno.EFAULT : host("getrusage", who, to);
 }
 
-// ---- timer descriptors belong to the host
+const rusageWho = oneOf({ RUSAGE_SELF: 0, RUSAGE_CHILDREN: -1, RUSAGE_THREAD: 1 });
 
-const TFD_FLAGS = { TFD_CLOEXEC: 0o2000000, TFD_NONBLOCK: 0o4000 };
+export const timeCalls: readonly CallRow[] = [
+  call(101, "nanosleep", [timespec, timespecRemainder], "int", "eintr", nanosleep),
+  call(112, "clock_settime", [clock, timespec], "int", "quick", clockSettime),
+  call(113, "clock_gettime", [clock, timespecOut], "int", "quick", clockGettime),
+  call(114, "clock_getres", [clock, timespecOut], "int", "quick", clockGetres),
+  call(
+    115,
+    "clock_nanosleep",
+    [clock, flags({ TIMER_ABSTIME }), timespec, timespecRemainder],
+    "int",
+    "eintr",
+    clockNanosleep,
+  ),
+  call(153, "times", [pointer], "int", "quick", times),
+  call(165, "getrusage", [rusageWho, pointer], "int", "quick", getrusage),
+  call(169, "gettimeofday", [timevalOut, pointer], "int", "quick", gettimeofday),
+  call(170, "settimeofday", [timeval, pointer], "int", "quick", settimeofday),
+  call(171, "adjtimex", [pointer], "int", "quick", adjtimex),
+  call(266, "clock_adjtime", [clock, pointer], "int", "quick", clockAdjtime),
+];

@@ -1,0 +1,71 @@
+// `bun run bench [--only NAME] [--quick]`: what this emulator costs on this machine, beside qemu-riscv64 where it is
+// installed. A part that cannot be measured says why.
+import { mkdtempSync, readFileSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { guest, inTurn, qemu, runOnce, sabre, type Tool, tools } from "./measure.ts";
+
+interface Part {
+  readonly name: string;
+  readonly what: string;
+  readonly needs: readonly Tool[];
+  readonly run: (quick: boolean) => string[];
+}
+
+const parts: readonly Part[] = [
+  { name: "interpreter", what: "integer loop, interpreter only", needs: ["riscv64-linux-gnu-gcc"], run: interpreter },
+  { name: "hello", what: "static hello, start to exit", needs: ["riscv64-linux-gnu-gcc", "qemu-riscv64"], run: hello },
+  { name: "memory", what: "most memory held, static hello", needs: ["riscv64-linux-gnu-gcc"], run: memory },
+];
+
+const ms = (seconds: number): string => `${(seconds * 1000).toFixed(1)} ms`;
+
+function interpreter(quick: boolean): string[] {
+  const rounds = quick ? "1000000" : "10000000";
+  const { stderr } = runOnce(sabre("--jit=off", "--stats=json", guest("loop"), rounds));
+  const { instructions, mips } = JSON.parse(stderr.trim().split("\n").at(-1)!) as Record<string, number>;
+  return [`${mips!.toFixed(1)} million instructions/s (${(instructions! / 1e6).toFixed(0)} million)`];
+}
+
+function hello(quick: boolean): string[] {
+  const [ours, theirs] = [sabre(guest("hello")), qemu(guest("hello"))];
+  const [a, b] = inTurn(quick ? 5 : 20, ours, theirs);
+  const lines = [
+    `sabre ${ms(a!.wall)} (CPU ${ms(a!.cpu)}), qemu-riscv64 ${ms(b!.wall)} (CPU ${ms(b!.cpu)}), ` +
+      `ratio ${(a!.wall / b!.wall).toFixed(1)}`,
+  ];
+  if (Bun.which("hyperfine")) lines.push(hyperfine(quick, ours, theirs));
+  return lines;
+}
+
+/** The same by hyperfine. */
+function hyperfine(quick: boolean, ...commands: string[][]): string {
+  const file = join(mkdtempSync(join(tmpdir(), "sabre-bench-")), "result.json");
+  const runs = `--runs=${quick ? 10 : 40}`;
+  runOnce(["hyperfine", "-N", "--warmup=3", runs, `--export-json=${file}`, ...commands.map((c) => c.join(" "))]);
+  const { results } = JSON.parse(readFileSync(file, "utf8")) as { results: { mean: number; stddev: number }[] };
+  const [ours, theirs] = results.map((r) => `${ms(r.mean)} ± ${ms(r.stddev)}`);
+  return `by hyperfine: sabre ${ours}, qemu-riscv64 ${theirs}`;
+}
+
+function memory(): string[] {
+  const { memory } = runOnce(sabre(guest("hello")));
+  return [`${(memory / 2 ** 20).toFixed(0)} MB`];
+}
+
+const { values } = parseArgs({ options: { only: { type: "string" }, quick: { type: "boolean", default: false } } });
+const chosen = parts.filter((part) => values.only === undefined || part.name === values.only);
+if (chosen.length === 0) {
+  console.error(`--only takes one of ${parts.map((part) => part.name).join(", ")}, not ${values.only}`);
+  process.exit(2);
+}
+console.log(`Bun ${Bun.version}, ${cpus().length} x ${cpus()[0]?.model ?? process.arch}`);
+for (const part of chosen) {
+  const missing = part.needs.filter((tool) => Bun.which(tool) === null);
+  const lines =
+    missing.length === 0
+      ? part.run(values.quick)
+      : missing.map((tool) => `skipped: needs ${tool} (on Debian: apt-get install ${tools[tool]})`);
+  console.log(lines.map((line, i) => (i === 0 ? part.what : "").padEnd(34) + line).join("\n"));
+}

@@ -1,0 +1,135 @@
+// Reading, writing and seeking. Bytes go straight between the host's descriptor and guest memory.
+import type { HostCall } from "../../host/numbers.ts";
+import { host } from "../../host/syscall.ts";
+import { Page } from "../../memory/guest-memory.ts";
+import { errno } from "../errno.ts";
+import { FdKind, fdKind } from "../fds.ts";
+import { fd, int, offset, size } from "../kinds.ts";
+import { bufferIn, bufferOut, vectorIn, vectorOut } from "../kinds-file.ts";
+import { flags, oneOf } from "../kinds-process.ts";
+import { call } from "../row.ts";
+import { vectorAddress } from "../scratch.ts";
+import type { Task } from "../task.ts";
+import {
+  belowSizeLimit,
+  hostAddress,
+  hostOf,
+  hostVector,
+  loadVector,
+  maxTransfer,
+  onDescriptor,
+  readSpecial,
+  usable,
+  writeSpecial,
+  written,
+} from "../transfer.ts";
+import { Poll } from "../wait.ts";
+
+function read(t: Task, fd: number, address: number, length: number): number {
+  const h = hostOf(t, fd);
+  if (h < 0) return h;
+  if (fdKind(t.process.fds, fd) !== FdKind.host) return readSpecial(t, fd, h, address, length);
+  const n = usable(t, address, length, Page.write);
+  return n < 0 ? n : onDescriptor(t, fd, h, Poll.IN, () => host("read", h, hostAddress(t, address, n), n));
+}
+
+function write(t: Task, fd: number, address: number, length: number): number {
+  const h = hostOf(t, fd);
+  if (h < 0) return h;
+  if (fdKind(t.process.fds, fd) !== FdKind.host) return writeSpecial(t, fd, h, address, length);
+  const readable = usable(t, address, length, Page.read);
+  const n = readable < 0 ? readable : belowSizeLimit(t, h, undefined, readable);
+  if (n < 0) return n;
+  return written(t, onDescriptor(t, fd, h, Poll.OUT, () => host("write", h, hostAddress(t, address, n), n)));
+}
+
+function pread64(t: Task, fd: number, address: number, length: number, at: number): number {
+  if (at < 0) return -errno.EINVAL;
+  const h = hostOf(t, fd);
+  if (h < 0) return h;
+  if (fdKind(t.process.fds, fd) !== FdKind.host) return readSpecial(t, fd, h, address, length, at);
+  const n = usable(t, address, length, Page.write);
+  return n < 0 ? n : onDescriptor(t, fd, h, Poll.IN, () => host("pread64", h, hostAddress(t, address, n), n, at));
+}
+
+function pwrite64(t: Task, fd: number, address: number, length: number, at: number): number {
+  if (at < 0) return -errno.EINVAL;
+  const h = hostOf(t, fd);
+  if (h < 0) return h;
+  if (fdKind(t.process.fds, fd) !== FdKind.host) return writeSpecial(t, fd, h, address, length, at);
+  const readable = usable(t, address, length, Page.read);
+  const n = readable < 0 ? readable : belowSizeLimit(t, h, at, readable);
+  if (n < 0) return n;
+  return written(t, onDescriptor(t, fd, h, Poll.OUT, () => host("pwrite64", h, hostAddress(t, address, n), n, at)));
+}
+
+/** One vector call: to or from the file's position if `at` is undefined. */
+function vectored(t: Task, fd: number, address: number, count: number, out: boolean, at: number | undefined, attempt: (h: number, entries: number) => number): number {
+  const h = hostOf(t, fd);
+  if (h < 0) return h;
+  const segments = loadVector(t, address, count);
+  if (typeof segments === "number") return segments;
+  if (fdKind(t.process.fds, fd) !== FdKind.host) {
+    const move = out ? writeSpecial : readSpecial;
+    let total = 0;
+    for (const segment of segments) {
+      const n = move(t, fd, h, segment.address, segment.length, at === undefined ? undefined : at + total);
+      if (n < 0) return total > 0 ? total : n;
+      total += n;
+      if (n < segment.length) break;
+    }
+    return total;
+  }
+  const most = out ? belowSizeLimit(t, h, at, maxTransfer) : maxTransfer;
+  if (most < 0) return most;
+  const entries = hostVector(t, segments, out ? Page.read : Page.write, most);
+  if (entries < 0) return entries;
+  const result = onDescriptor(t, fd, h, out ? Poll.OUT : Poll.IN, () => attempt(h, entries));
+  return out ? written(t, result) : result;
+}
+
+const plain = (name: HostCall) => (h: number, entries: number) => host(name, h, vectorAddress, entries);
+
+const readv = (t: Task, fd: number, address: number, count: number): number =>
+  vectored(t, fd, address, count, false, undefined, plain("readv"));
+
+const writev = (t: Task, fd: number, address: number, count: number): number =>
+  vectored(t, fd, address, count, true, undefined, plain("writev"));
+
+// The host splits an offset into halves of its long and takes the low one alone, as riscv64 does.
+const positioned =
+  (name: HostCall, out: boolean) =>
+  (t: Task, fd: number, address: number, count: number, at: number): number => {
+    if (at < 0) return -errno.EINVAL;
+    return vectored(t, fd, address, count, out, at, (h, entries) => host(name, h, vectorAddress, entries, at, 0));
+  };
+
+const positioned2 =
+  (name: HostCall, out: boolean) =>
+  (t: Task, fd: number, address: number, count: number, at: number, _high: number, bits: number): number => {
+    if (at < -1) return -errno.EINVAL;
+    const from = at === -1 ? undefined : at;
+    return vectored(t, fd, address, count, out, from, (h, entries) => host(name, h, vectorAddress, entries, at, 0, bits));
+  };
+
+function lseek(t: Task, fd: number, at: number, whence: number): number {
+  const h = hostOf(t, fd);
+  return h < 0 ? h : host("lseek", h, at, whence);
+}
+
+const rwFlags = flags({ RWF_HIPRI: 1, RWF_DSYNC: 2, RWF_SYNC: 4, RWF_NOWAIT: 8, RWF_APPEND: 16, RWF_NOAPPEND: 32 });
+const whence = oneOf({ SEEK_SET: 0, SEEK_CUR: 1, SEEK_END: 2, SEEK_DATA: 3, SEEK_HOLE: 4 });
+
+export const ioCalls = [
+  call(62, "lseek", [fd, offset, whence], "int", "quick", lseek),
+  call(63, "read", [fd, bufferOut, size], "int", "restart", read),
+  call(64, "write", [fd, bufferIn(2), size], "int", "restart", write),
+  call(65, "readv", [fd, vectorOut(2), size], "int", "restart", readv),
+  call(66, "writev", [fd, vectorIn(2), size], "int", "restart", writev),
+  call(67, "pread64", [fd, bufferOut, size, offset], "int", "restart", pread64),
+  call(68, "pwrite64", [fd, bufferIn(2), size, offset], "int", "restart", pwrite64),
+  call(69, "preadv", [fd, vectorOut(2), size, offset], "int", "restart", positioned("preadv", false)),
+  call(70, "pwritev", [fd, vectorIn(2), size, offset], "int", "restart", positioned("pwritev", true)),
+  call(286, "preadv2", [fd, vectorOut(2), size, offset, int, rwFlags], "int", "restart", positioned2("preadv2", false)),
+  call(287, "pwritev2", [fd, vectorIn(2), size, offset, int, rwFlags], "int", "restart", positioned2("pwritev2", true)),
+];

@@ -1,0 +1,404 @@
+// Sockets. They are the host's, of nearly every family; the guest's addresses, descriptors and buffers are translated.
+// Options and families by which a program hands the kernel pointers of its own are refused, or translated as well.
+
+import { monotonic } from "../../host/clock.ts";
+import { newScratch, reserve, storeU64 } from "../../host/scratch.ts";
+import { host } from "../../host/syscall.ts";
+import { accessibleLength, copyTo, Page, readable, writable } from "../../memory/guest-memory.ts";
+import { errno, restart } from "../errno.ts";
+import { closeFd, type FdTable, hostFd, installFd } from "../fds.ts";
+import { fd, int, size, uint } from "../kinds.ts";
+import {
+  acceptFlags,
+  batchBytes,
+  batchLength,
+  data,
+  dataOut,
+  domain,
+  lengthOut,
+  level,
+  message,
+  messageOut,
+  messages,
+  messagesOut,
+  msgFlags,
+  optionName,
+  optionValue,
+  optionValueOut,
+  pairOut,
+  shutdownHow,
+  sockaddr,
+  sockaddrOut,
+  socketType,
+} from "../kinds-net.ts";
+import { timespec } from "../kinds-time.ts";
+import {
+  loadMessage,
+  Msg,
+  receiveBuffer,
+  receivedName,
+  receiveMessage,
+  sendBuffer,
+  sendMessage,
+  sendTimeout,
+} from "../message.ts";
+import { masked } from "../paths.ts";
+import { emulatorPid } from "../proc.ts";
+import { type CallRow, call } from "../row.ts";
+import { addressBytes, addressRoom, addressToHost, closeHelpers, finishBind, storeAddress } from "../sockaddr.ts";
+import type { Task } from "../task.ts";
+import { isValid, loadTimespec, nanosecondsOf, storeTimespec, timespecOf } from "../time-structs.ts";
+import { blocking, deadlineIn, isNonblocking, mayBeWoken, never, Poll, pollHost, waitFor } from "../wait.ts";
+
+const SOCK_CLOEXEC = 0o2000000;
+
+/** A socket's host descriptor, or an error: the rest of a call's arguments comes after it. */
+const socketOf = (t: Task, fdNumber: number): number => hostFd(t.process.fds, fdNumber);
+
+// ---- making sockets
+
+// Their options and messages carry pointers into the program's memory.
+const AF_RDS = 21;
+const AF_XDP = 44;
+const isRefused = (family: number): boolean => family === AF_RDS || family === AF_XDP;
+
+function socket(t: Task, family: number, type: number, protocol: number): number {
+  if (isRefused(family)) return -errno.EAFNOSUPPORT;
+  return installFd(t.process.fds, host("socket", family, type | SOCK_CLOEXEC, protocol), (type & SOCK_CLOEXEC) !== 0);
+}
+
+const cells = newScratch(16);
+
+function socketpair(t: Task, family: number, type: number, protocol: number, addr: number): number {
+  if (isRefused(family)) return -errno.EAFNOSUPPORT;
+  if (writable(t.memory, addr, 8) === undefined) return -errno.EFAULT;
+  const result = host("socketpair", family, type | SOCK_CLOEXEC, protocol, cells.address);
+  if (result < 0) return result;
+  const [one, two] = [cells.i32[0]!, cells.i32[1]!];
+  const cloexec = (type & SOCK_CLOEXEC) !== 0;
+  const first = installFd(t.process.fds, one, cloexec);
+  const second = first < 0 ? -errno.EMFILE : installFd(t.process.fds, two, cloexec);
+  if (first < 0) host("close", two);
+  else if (second < 0) closeFd(t.process.fds, first);
+  if (second < 0) return second;
+  t.memory.view.setInt32(addr, first, true);
+  t.memory.view.setInt32(addr + 4, second, true);
+  return 0;
+}
+
+// ---- addresses
+
+/** The permissions of a unix socket's file are those of the socket, less the umask. */
+const socketMode = 0o777;
+
+function bind(t: Task, fdNumber: number, addr: number, length: number): number {
+  const h = socketOf(t, fdNumber);
+  if (h < 0) return h;
+  if (length < 0) return -errno.EINVAL;
+  const address = addressToHost(t, addr, length, true);
+  if (typeof address === "number") return address;
+  if (address.bound !== undefined) host("fchmod", h, masked(t.process.files, socketMode));
+  const result = host("bind", h, addressRoom.address, address.length);
+  if (address.bound !== undefined) host("fchmod", h, socketMode);
+  const finished = result < 0 ? result : finishBind(address);
+  closeHelpers(address);
+  return finished;
+}
+
+function listen(t: Task, fdNumber: number, backlog: number): number {
+  const h = socketOf(t, fdNumber);
+  return h < 0 ? h : host("listen", h, backlog);
+}
+
+function connect(t: Task, fdNumber: number, addr: number, length: number): number {
+  const h = socketOf(t, fdNumber);
+  if (h < 0) return h;
+  if (length < 0) return -errno.EINVAL;
+  const address = addressToHost(t, addr, length);
+  if (typeof address === "number") return address;
+  const attempt = (): number => host("connect", h, addressRoom.address, address.length);
+  const result = mayBeWoken(t) && !isNonblocking(h) ? connectAwake(t, h, attempt) : blocking(t, h, Poll.OUT, attempt);
+  closeHelpers(address);
+  return result;
+}
+
+const F_GETFL = 3;
+const F_SETFL = 4;
+const O_NONBLOCK = 0o4000;
+// A unix socket whose peer has no room for one more tells nobody when there is.
+const backlogPeriod = 5e6;
+
+/** Connects a socket in blocking mode without blocking in the host: it is in non-blocking mode for the attempt. */
+function connectAwake(t: Task, h: number, attempt: () => number): number {
+  const mode = host("fcntl", h, F_GETFL);
+  const timeout = sendTimeout(h);
+  const deadline = deadlineIn(timeout);
+  for (;;) {
+    host("fcntl", h, F_SETFL, mode | O_NONBLOCK);
+    const result = attempt();
+    host("fcntl", h, F_SETFL, mode);
+    const full = result === -errno.EAGAIN;
+    if (!full && result !== -errno.EINPROGRESS && result !== -errno.EALREADY) return result;
+    const end = full ? Math.min(deadline, deadlineIn(backlogPeriod)) : deadline;
+    const ready = full ? pollHost(t, 0, end) : waitFor(t, h, Poll.OUT, end);
+    if (ready < 0) return timeout === never ? -restart.ERESTARTSYS : -errno.EINTR;
+    // Connected or refused: this call only fetches the result.
+    if (ready > 0) return attempt();
+    if (end === deadline) return result;
+  }
+}
+
+const tableIsFull = (table: FdTable): boolean => {
+  for (let i = 0; i < table.limit; i++) if (hostFd(table, i) < 0) return false;
+  return true;
+};
+
+function accept4(t: Task, fdNumber: number, addr: number, lengthAddr: number, flags: number): number {
+  const h = socketOf(t, fdNumber);
+  if (h < 0) return h;
+  // Asked first: a connection that finds no number stays in the queue.
+  if (tableIsFull(t.process.fds)) return -errno.EMFILE;
+  const accepted = blocking(t, h, Poll.IN, () => {
+    cells.i32[0] = addressBytes;
+    return host("accept4", h, addressRoom.address, cells.address, flags | SOCK_CLOEXEC);
+  });
+  if (accepted < 0) return accepted;
+  const stored = addr === 0 ? 0 : storeAddress(t, cells.i32[0]!, addr, lengthAddr);
+  if (stored < 0) {
+    host("close", accepted);
+    return stored;
+  }
+  return installFd(t.process.fds, accepted, (flags & SOCK_CLOEXEC) !== 0);
+}
+
+const accept = (t: Task, fdNumber: number, addr: number, lengthAddr: number): number =>
+  accept4(t, fdNumber, addr, lengthAddr, 0);
+
+const nameBy =
+  (name: "getsockname" | "getpeername") =>
+  (t: Task, fdNumber: number, addr: number, lengthAddr: number): number => {
+    const h = socketOf(t, fdNumber);
+    if (h < 0) return h;
+    cells.i32[0] = addressBytes;
+    const result = host(name, h, addressRoom.address, cells.address);
+    return result < 0 ? result : storeAddress(t, cells.i32[0]!, addr, lengthAddr);
+  };
+
+function shutdown(t: Task, fdNumber: number, how: number): number {
+  const h = socketOf(t, fdNumber);
+  return h < 0 ? h : host("shutdown", h, how);
+}
+
+// ---- sending and receiving
+
+function sendto(
+  t: Task,
+  fdNumber: number,
+  buffer: number,
+  length: number,
+  flags: number,
+  addr: number,
+  addrLength: number,
+): number {
+  const h = socketOf(t, fdNumber);
+  return h < 0 ? h : sendBuffer(t, h, buffer, length, flags, addr, addrLength);
+}
+
+function recvfrom(
+  t: Task,
+  fdNumber: number,
+  buffer: number,
+  length: number,
+  flags: number,
+  addr: number,
+  lengthAddr: number,
+): number {
+  const h = socketOf(t, fdNumber);
+  if (h < 0) return h;
+  const received = receiveBuffer(t, h, buffer, length, flags);
+  if (received < 0 || addr === 0) return received;
+  const stored = storeAddress(t, receivedName(), addr, lengthAddr);
+  return stored < 0 ? stored : received;
+}
+
+function sendmsg(t: Task, fdNumber: number, addr: number, flags: number): number {
+  const h = socketOf(t, fdNumber);
+  if (h < 0) return h;
+  const m = loadMessage(t, addr);
+  return m === undefined ? -errno.EFAULT : sendMessage(t, h, m, flags);
+}
+
+function recvmsg(t: Task, fdNumber: number, addr: number, flags: number): number {
+  const h = socketOf(t, fdNumber);
+  if (h < 0) return h;
+  const m = loadMessage(t, addr);
+  return m === undefined ? -errno.EFAULT : receiveMessage(t, h, addr, m, flags);
+}
+
+const maxBatch = 1024;
+
+/** Runs `one` on the messages of a batch until one fails. Answers how many worked, or the first one's error. */
+function inBatch(t: Task, addr: number, count: number, one: (at: number, i: number) => number): number {
+  for (let i = 0; i < count; i++) {
+    const at = addr + i * batchBytes;
+    const result = writable(t.memory, at + batchLength, 4) === undefined ? -errno.EFAULT : one(at, i);
+    if (result < 0) return i > 0 ? i : result;
+    t.memory.view.setUint32(at + batchLength, result, true);
+  }
+  return count;
+}
+
+function sendmmsg(t: Task, fdNumber: number, addr: number, count: number, flags: number): number {
+  const h = socketOf(t, fdNumber);
+  if (h < 0) return h;
+  return inBatch(t, addr, Math.min(count, maxBatch), (at) => sendmsg(t, fdNumber, at, flags));
+}
+
+/** The timeout is looked at after each message, as in Linux: it does not end the wait for the first. */
+function recvmmsg(t: Task, fdNumber: number, addr: number, count: number, flags: number, timeoutAddr: number): number {
+  const h = socketOf(t, fdNumber);
+  if (h < 0) return h;
+  const timeout = timeoutAddr === 0 ? undefined : loadTimespec(t.memory, timeoutAddr);
+  if (timeoutAddr !== 0 && timeout === undefined) return -errno.EFAULT;
+  if (timeout !== undefined && !isValid(timeout)) return -errno.EINVAL;
+  const deadline = timeout === undefined ? never : deadlineIn(nanosecondsOf(timeout));
+  const received = inBatch(t, addr, count, (at, i) => {
+    if (i > 0 && deadline !== never && monotonic() >= deadline) return -errno.EAGAIN;
+    const later = i > 0 && (flags & Msg.WAITFORONE) !== 0 ? Msg.DONTWAIT : 0;
+    return recvmsg(t, fdNumber, at, (flags & ~Msg.WAITFORONE) | later);
+  });
+  if (timeout === undefined || received <= 0) return received;
+  const left = timespecOf(Math.max(0, deadline - monotonic()));
+  return storeTimespec(t.memory, timeoutAddr, left) ? received : -errno.EFAULT;
+}
+
+// ---- options
+
+const SOL_SOCKET = 1;
+const Option = {
+  PEERCRED: 17,
+  ATTACH_FILTER: 26,
+  ATTACH_BPF: 50,
+  ATTACH_REUSEPORT_CBPF: 51,
+  ATTACH_REUSEPORT_EBPF: 52,
+  PEERPIDFD: 77,
+} as const;
+
+/** Options by level whose values hold pointers or make descriptors, of a kind that no usual program needs: not there. */
+const refusedOptions: ReadonlyMap<number, ReadonlySet<number>> = new Map([
+  // Rules of the packet filters: of IP, of ARP, of bridges.
+  [0, new Set([64, 65, 96, 97, 128, 129, 130, 131])],
+  [41, new Set([64, 65])],
+  // TCP_ZEROCOPY_RECEIVE
+  [6, new Set([35])],
+  // SCTP_SOCKOPT_PEELOFF, SCTP_SOCKOPT_CONNECTX3, SCTP_SOCKOPT_PEELOFF_FLAGS
+  [132, new Set([102, 111, 122])],
+  // PACKET_FANOUT_DATA
+  [263, new Set([22])],
+]);
+const isRefusedOption = (levelNumber: number, name: number): boolean =>
+  refusedOptions.get(levelNumber)?.has(name) ?? false;
+
+const mostOptionBytes = 1 << 20;
+const values = newScratch(4096);
+const filterBytes = 16;
+const instructionBytes = 8;
+
+function setsockopt(
+  t: Task,
+  fdNumber: number,
+  levelNumber: number,
+  name: number,
+  addr: number,
+  length: number,
+): number {
+  const h = socketOf(t, fdNumber);
+  if (h < 0) return h;
+  if (length < 0) return -errno.EINVAL;
+  if (isRefusedOption(levelNumber, name)) return -errno.ENOPROTOOPT;
+  if (levelNumber === SOL_SOCKET) {
+    if (name === Option.ATTACH_FILTER || name === Option.ATTACH_REUSEPORT_CBPF)
+      return attachFilter(t, h, name, addr, length);
+    if (name === Option.ATTACH_BPF || name === Option.ATTACH_REUSEPORT_EBPF) return -errno.EINVAL;
+  }
+  if (addr === 0) return host("setsockopt", h, levelNumber, name, 0, length);
+  if (readable(t.memory, addr, length) === undefined) return -errno.EFAULT;
+  return host("setsockopt", h, levelNumber, name, t.memory.hostBase + addr, length);
+}
+
+/** A `struct sock_fprog`: number of instructions (u16), and a pointer to them. */
+function attachFilter(t: Task, h: number, name: number, addr: number, length: number): number {
+  if (length !== filterBytes) return -errno.EINVAL;
+  if (readable(t.memory, addr, filterBytes) === undefined) return -errno.EFAULT;
+  const v = t.memory.view;
+  const count = v.getUint16(addr, true);
+  const code = v.getUint32(addr + 12, true) * 2 ** 32 + v.getUint32(addr + 8, true);
+  if (readable(t.memory, code, count * instructionBytes) === undefined) return -errno.EFAULT;
+  storeU64(values, 0, count);
+  storeU64(values, 8, t.memory.hostBase + code);
+  return host("setsockopt", h, SOL_SOCKET, name, values.address, filterBytes);
+}
+
+function getsockopt(
+  t: Task,
+  fdNumber: number,
+  levelNumber: number,
+  name: number,
+  addr: number,
+  lengthAddr: number,
+): number {
+  const h = socketOf(t, fdNumber);
+  if (h < 0) return h;
+  if (readable(t.memory, lengthAddr, 4) === undefined) return -errno.EFAULT;
+  const asked = t.memory.view.getInt32(lengthAddr, true);
+  if (asked < 0) return -errno.EINVAL;
+  if (isRefusedOption(levelNumber, name)) return -errno.ENOPROTOOPT;
+  // A filter is asked for by its number of instructions, and answered in those.
+  const unit = levelNumber === SOL_SOCKET && name === Option.ATTACH_FILTER ? instructionBytes : 1;
+  const room = Math.min(asked, mostOptionBytes);
+  reserve(values, room * unit);
+  const given = accessibleLength(t.memory, addr, Math.min(room, values.bytes.length), Page.read);
+  values.bytes.set(t.memory.u8.subarray(addr, addr + given));
+  cells.i32[0] = room;
+  const result = host("getsockopt", h, levelNumber, name, values.address, cells.address);
+  if (result < 0) return result;
+  const length = cells.i32[0]!;
+  const failed = levelNumber === SOL_SOCKET ? ownValue(t, name, length, addr) : 0;
+  if (failed < 0) return failed;
+  if (!copyTo(t.memory, addr, values.bytes.subarray(0, Math.min(length, room) * unit))) return -errno.EFAULT;
+  return copyTo(t.memory, lengthAddr, cells.bytes.subarray(0, 4)) ? 0 : -errno.EFAULT;
+}
+
+/** Puts what is the guest's own into an option's value: its process id, a descriptor. Answers 0, or -errno. */
+function ownValue(t: Task, name: number, length: number, addr: number): number {
+  const { i32 } = values;
+  if (name === Option.PEERCRED && length >= 4 && i32[0] === emulatorPid) i32[0] = t.process.pid;
+  if (name !== Option.PEERPIDFD || length < 4) return 0;
+  if (writable(t.memory, addr, 4) === undefined) {
+    host("close", i32[0]);
+    return -errno.EFAULT;
+  }
+  i32[0] = installFd(t.process.fds, i32[0]!, true);
+  return Math.min(i32[0]!, 0);
+}
+
+export const netCalls: readonly CallRow[] = [
+  call(198, "socket", [domain, socketType, int], "fd", "quick", socket),
+  call(199, "socketpair", [domain, socketType, int, pairOut], "int", "quick", socketpair),
+  call(200, "bind", [fd, sockaddr(2), int], "int", "quick", bind),
+  call(201, "listen", [fd, int], "int", "quick", listen),
+  call(202, "accept", [fd, sockaddrOut(2), lengthOut], "fd", "restart", accept),
+  call(203, "connect", [fd, sockaddr(2), int], "int", "restart", connect),
+  call(204, "getsockname", [fd, sockaddrOut(2), lengthOut], "int", "quick", nameBy("getsockname")),
+  call(205, "getpeername", [fd, sockaddrOut(2), lengthOut], "int", "quick", nameBy("getpeername")),
+  call(206, "sendto", [fd, data, size, msgFlags, sockaddr(5), int], "int", "restart", sendto),
+  call(207, "recvfrom", [fd, dataOut, size, msgFlags, sockaddrOut(5), lengthOut], "int", "restart", recvfrom),
+  call(208, "setsockopt", [fd, level, optionName, optionValue, int], "int", "quick", setsockopt),
+  call(209, "getsockopt", [fd, level, optionName, optionValueOut, lengthOut], "int", "quick", getsockopt),
+  call(210, "shutdown", [fd, shutdownHow], "int", "quick", shutdown),
+  call(211, "sendmsg", [fd, message, msgFlags], "int", "restart", sendmsg),
+  call(212, "recvmsg", [fd, messageOut, msgFlags], "int", "restart", recvmsg),
+  call(242, "accept4", [fd, sockaddrOut(2), lengthOut, acceptFlags], "fd", "restart", accept4),
+  call(243, "recvmmsg", [fd, messagesOut, uint, msgFlags, timespec], "int", "restart", recvmmsg),
+  call(269, "sendmmsg", [fd, messages, uint, msgFlags], "int", "restart", sendmmsg),
+];

@@ -1,0 +1,147 @@
+// What a process sees of the file system, besides the files: its working directory as a host descriptor, its umask, the
+// sysroot. All guest processes live in one host process, whose own working directory is never used and whose umask is 0.
+// Also the way back from a host descriptor to a guest path.
+import { host } from "../host/syscall.ts";
+import { errno } from "./errno.ts";
+import { FdKind, isMadeUp } from "./fds.ts";
+import { O, toHostFlags } from "./open-flags.ts";
+import { cstring, scratch, scratchText } from "./scratch.ts";
+
+export const AT_FDCWD = -100;
+const pathMax = 4096;
+
+/** FsWords of `FileSystem.words`. */
+export const FsWord = { cwd: 0, cwdKind: 1, umask: 2, moves: 3, count: 4 } as const;
+
+/** What a process sees of the file system; shared by its threads. Host paths are latin1, like the guest's. */
+export interface FileSystem {
+  /** Canonical host path of the directory that absolute guest paths are looked up in first. */
+  sysroot: string | undefined;
+  /** After chroot: the sysroot is all there is. */
+  jailed: boolean;
+  /** Working directory (host descriptor and its `FdKind`), umask, number of changes of the working directory. */
+  readonly words: Int32Array;
+  /** Where the working directory was found to be after so many changes. */
+  cached: { readonly moves: number; readonly base: Base } | undefined;
+}
+
+/** A directory that relative paths start from. */
+export interface Base {
+  readonly fd: number;
+  /** Its guest path without links, where known. */
+  readonly guest: string | undefined;
+  /** Whether it lies in the sysroot. */
+  readonly inside: boolean;
+}
+
+let startUmask: number | undefined;
+
+/** The file system as a new process sees it: the emulator's working directory and umask. */
+export function newFileSystem(sysroot: string | undefined): FileSystem {
+  startUmask ??= host("umask", 0);
+  const words = new Int32Array(new SharedArrayBuffer(FsWord.count * 4));
+  words[FsWord.cwd] = host("openat", AT_FDCWD, cstring("."), toHostFlags(O.PATH | O.DIRECTORY | O.CLOEXEC));
+  words[FsWord.umask] = startUmask;
+  return { sysroot: sysroot && canonical(sysroot), jailed: false, words, cached: undefined };
+}
+
+/** A copy for a new process, or -errno. */
+export function forkFileSystem(files: FileSystem): FileSystem | number {
+  const cwd = host("openat", files.words[FsWord.cwd], cstring("."), toHostFlags(O.PATH | O.DIRECTORY | O.CLOEXEC));
+  if (cwd < 0) return cwd;
+  const words = new Int32Array(new SharedArrayBuffer(FsWord.count * 4));
+  words.set(files.words);
+  words[FsWord.cwd] = cwd;
+  return { ...files, words, cached: undefined };
+}
+
+/** The process ended. */
+export const closeFileSystem = (files: FileSystem): number => host("close", files.words[FsWord.cwd]);
+
+/** Its canonical form; "/" is no sysroot. A path that cannot be opened stays as it is: nothing is found there. */
+function canonical(path: string): string | undefined {
+  const h = host("openat", AT_FDCWD, cstring(path), toHostFlags(O.PATH | O.CLOEXEC));
+  const found = h < 0 ? path : hostPathOf(h);
+  if (h >= 0) host("close", h);
+  return found === "/" ? undefined : (found ?? path);
+}
+
+/** Sets the mask of permissions that new files do not get, and answers the one before. */
+export const setUmask = (files: FileSystem, mask: number): number =>
+  Atomics.exchange(files.words, FsWord.umask, mask & 0o777);
+
+/** Permission bits that a new file gets. */
+export const masked = (files: FileSystem, mode: number): number => mode & ~files.words[FsWord.umask]!;
+
+/** Makes the directory behind host descriptor `h`, which it takes over, the working directory. */
+export function setCwd(files: FileSystem, h: number, kind: FdKind = FdKind.host): void {
+  host("dup3", h, files.words[FsWord.cwd], toHostFlags(O.CLOEXEC));
+  host("close", h);
+  files.words[FsWord.cwdKind] = kind;
+  Atomics.add(files.words, FsWord.moves, 1);
+}
+
+/** The guest path of the working directory, or -ENOENT where it was removed. */
+export function cwdPath(files: FileSystem): string | number {
+  const found = baseAt(files, files.words[FsWord.cwd]!, files.words[FsWord.cwdKind] as FdKind).guest;
+  return found === undefined || removed(found, files.words[FsWord.cwd]!) ? -errno.ENOENT : found;
+}
+
+const deleted = " (deleted)";
+const nlinkOfDirectory = (h: number): number => {
+  const AT_EMPTY_PATH = 0x1000;
+  const STATX_NLINK = 4;
+  const failed = host("statx", h, cstring(""), AT_EMPTY_PATH, STATX_NLINK, scratch.address) < 0;
+  return failed ? 0 : scratch.view.getUint32(16, true);
+};
+const removed = (path: string, h: number): boolean => path.endsWith(deleted) && nlinkOfDirectory(h) === 0;
+
+/** The text of a link, or -errno. The path is at a host address. */
+export function readlinkHost(fd: number, address: number): string | number {
+  const n = host("readlinkat", fd, address, scratch.address, pathMax);
+  return n < 0 ? n : scratchText(n);
+}
+
+/** What the host calls the file behind its descriptor `h`. */
+export function hostPathOf(h: number): string | undefined {
+  const found = readlinkHost(AT_FDCWD, cstring(`/proc/self/fd/${h}`));
+  return typeof found === "string" ? found : undefined;
+}
+
+/** A host path in the guest's terms: without the sysroot in front of it. */
+export function guestPath(files: FileSystem, path: string): string {
+  return isInside(files, path) ? path.slice(files.sysroot?.length) || "/" : path;
+}
+
+/** Whether a host path lies in the sysroot. */
+export const isInside = ({ sysroot }: FileSystem, path: string): boolean =>
+  sysroot !== undefined && path.startsWith(sysroot) && (path.length === sysroot.length || path[sysroot.length] === "/");
+
+/** The name under which a made-up file's memfd is known to the host. */
+const memfdName = /^\/memfd:(.*) \(deleted\)$/s;
+
+/** What a descriptor shows of its file, such as `/etc/passwd` or `pipe:[123]`, in the guest's terms. */
+export function descriptorPath(files: FileSystem, h: number, kind: FdKind): string | undefined {
+  const path = hostPathOf(h);
+  if (kind === FdKind.signal) return "anon_inode:[signalfd]";
+  if (path === undefined || !isMadeUp(kind)) return path && guestPath(files, path);
+  return memfdName.exec(path)?.[1];
+}
+
+/** The directory behind a host descriptor of that kind, to start a lookup from. */
+export function baseAt(files: FileSystem, fd: number, kind: FdKind): Base {
+  const path = hostPathOf(fd);
+  if (path === undefined || !path.startsWith("/")) return { fd, guest: undefined, inside: false };
+  if (kind === FdKind.directory) return { fd, guest: memfdName.exec(path)?.[1], inside: false };
+  return { fd, guest: guestPath(files, path), inside: isInside(files, path) };
+}
+
+/** The same for the working directory, remembered until the next change. */
+export function cwdBase(files: FileSystem): Base {
+  const moves = Atomics.load(files.words, FsWord.moves);
+  if (files.cached?.moves !== moves) {
+    const base = baseAt(files, files.words[FsWord.cwd]!, files.words[FsWord.cwdKind] as FdKind);
+    files.cached = { moves, base };
+  }
+  return files.cached.base;
+}

@@ -1,0 +1,180 @@
+// Bytes between host descriptors and guest memory: which part of a buffer may be used, vectors, and reads and writes of
+// the descriptors that the personality answers itself.
+import { host } from "../host/syscall.ts";
+import { accessibleLength, latin1, Page, readable, writable } from "../memory/guest-memory.ts";
+import { errno } from "./errno.ts";
+import { FdKind, fdData, fdKind, hostFd, setFdData } from "./fds.ts";
+import { descriptorPath } from "./file-system.ts";
+import { limitOf, Resource } from "./limits.ts";
+import { O } from "./open-flags.ts";
+import { procNode } from "./proc.ts";
+import { cstring, scratch, scratchU64, setVector, vectorLimit } from "./scratch.ts";
+import { Sig } from "./siginfo.ts";
+import { queueSignal } from "./signals.ts";
+import { readSignalFd } from "./signalfd.ts";
+import type { Task } from "./task.ts";
+import { blocking } from "./wait.ts";
+
+/** Most bytes that one call moves, as in Linux. */
+export const maxTransfer = 0x7ffff000;
+/** Where user addresses end on a riscv64 kernel with three-level page tables: a buffer beyond is refused as a whole. */
+const userLimit = 2 ** 38;
+
+/** The host descriptor behind a guest descriptor, or -EBADF. */
+export const hostOf = (t: Task, fd: number): number => hostFd(t.process.fds, fd);
+
+/**
+ * How many bytes of a guest buffer the host may be given for reading (Page.read) or overwriting (Page.write), at most
+ * `maxTransfer`; -EFAULT where the first already may not. The engine is told about code that will be overwritten.
+ */
+export function usable(t: Task, address: number, length: number, bits: number): number {
+  if (address + length > userLimit) return -errno.EFAULT;
+  if (length === 0) return 0;
+  const n = accessibleLength(t.memory, address, Math.min(length, maxTransfer), bits);
+  if (n === 0) return -errno.EFAULT;
+  if (bits & Page.write) writable(t.memory, address, n);
+  return n;
+}
+
+/** Host address of a guest buffer of which `n` bytes are usable. */
+export const hostAddress = (t: Task, address: number, n: number): number => t.memory.hostBase + (n > 0 ? address : 0);
+
+export interface Segment {
+  readonly address: number;
+  readonly length: number;
+}
+
+/** Reads an iovec array from the guest. Lengths are cut so that their sum is at most `maxTransfer`. */
+export function loadVector(t: Task, address: number, count: number): readonly Segment[] | number {
+  if (count > vectorLimit) return -errno.EINVAL;
+  if (count > 0 && readable(t.memory, address, count * 16) === undefined) return -errno.EFAULT;
+  const segments: Segment[] = [];
+  let room = maxTransfer;
+  for (let i = 0; i < count; i++) {
+    const word = (at: number) => t.memory.view.getUint32(address + 16 * i + at, true);
+    const [base, length] = [word(4) * 2 ** 32 + word(0), word(12) * 2 ** 32 + word(8)];
+    if (length >= 2 ** 63) return -errno.EINVAL;
+    if (base + length > userLimit) return -errno.EFAULT;
+    segments.push({ address: base, length: Math.min(length, room) });
+    room -= Math.min(length, room);
+  }
+  return segments;
+}
+
+/**
+ * Fills the host's iovec array with what is usable of the segments, at most `most` bytes. Answers the number of its
+ * entries, or -EFAULT where there are bytes to move, but not even the first may be.
+ */
+export function hostVector(t: Task, segments: readonly Segment[], bits: number, most = maxTransfer): number {
+  let entries = 0;
+  let left = most;
+  for (const { address, length } of segments) {
+    const wanted = Math.min(length, left);
+    if (wanted === 0) continue;
+    const n = usable(t, address, wanted, bits);
+    if (n < 0 && entries === 0) return n;
+    if (n > 0) setVector(entries++, hostAddress(t, address, n), n);
+    if (n < wanted) break;
+    left -= n;
+  }
+  return entries;
+}
+
+/** What an open file is, as its descriptor's data word remembers it. */
+const Waits = { unknown: 0, never: 1, maybe: 2 } as const;
+const statMode = 28;
+const [S_IFMT, S_IFREG, S_IFDIR, S_IFBLK] = [0o170000, 0o100000, 0o040000, 0o060000];
+
+/** Type bits of an open host file, by statx. */
+function fileType(h: number): number {
+  const [AT_EMPTY_PATH, STATX_TYPE] = [0x1000, 1];
+  const failed = host("statx", h, cstring(""), AT_EMPTY_PATH, STATX_TYPE, scratch.address) < 0;
+  return failed ? 0 : scratch.view.getUint16(statMode, true) & S_IFMT;
+}
+
+/** Whether calls on the descriptor never sleep: files and block devices, as opposed to pipes, terminals, sockets. */
+function neverWaits(t: Task, fd: number, h: number): boolean {
+  const { fds } = t.process;
+  if (fdKind(fds, fd) !== FdKind.host) return false;
+  if (fdData(fds, fd) === Waits.unknown) {
+    const type = fileType(h);
+    setFdData(fds, fd, type === S_IFREG || type === S_IFDIR || type === S_IFBLK ? Waits.never : Waits.maybe);
+  }
+  return fdData(fds, fd) === Waits.never;
+}
+
+/** Makes a host call on a descriptor, asleep in the way of wait.ts where it may block. */
+export function onDescriptor(t: Task, fd: number, h: number, events: number, attempt: () => number): number {
+  return neverWaits(t, fd, h) ? attempt() : blocking(t, h, events, attempt);
+}
+
+/** Passes on what a write answered; a pipe or socket without a reader also sends SIGPIPE. */
+export function written(t: Task, result: number): number {
+  if (result === -errno.EPIPE) queueSignal(t, Sig.PIPE);
+  return result;
+}
+
+const SEEK_CUR = 1;
+const F_GETFL = 3;
+
+/**
+ * How many of `n` bytes may be written at offset `at` (undefined: the file's position) under RLIMIT_FSIZE: at least one,
+ * or -EFBIG, with SIGXFSZ.
+ */
+export function belowSizeLimit(t: Task, h: number, at: number | undefined, n: number): number {
+  const limit = limitOf(t.process.limits, Resource.FSIZE);
+  if (limit === Number.POSITIVE_INFINITY || n === 0 || fileType(h) !== S_IFREG) return n;
+  const appends = at === undefined && (host("fcntl", h, F_GETFL) & O.APPEND) !== 0;
+  const from = at ?? (appends ? fileSize(h) : host("lseek", h, 0, SEEK_CUR));
+  if (from < limit) return Math.min(n, limit - from);
+  queueSignal(t, Sig.XFSZ);
+  return -errno.EFBIG;
+}
+
+/** Size in bytes of an open host file; 0 where there is none. */
+export function fileSize(h: number): number {
+  const [AT_EMPTY_PATH, STATX_SIZE, size] = [0x1000, 0x200, 40];
+  return host("statx", h, cstring(""), AT_EMPTY_PATH, STATX_SIZE, scratch.address) < 0 ? 0 : scratchU64(size);
+}
+
+// ---- descriptors that the personality answers itself
+
+/** Reads from a descriptor that is not the host's; `at` undefined: from its position on. */
+export function readSpecial(t: Task, fd: number, h: number, address: number, length: number, at?: number): number {
+  const kind = fdKind(t.process.fds, fd);
+  if (kind === FdKind.directory) return -errno.EISDIR;
+  if (kind === FdKind.signal) return at === undefined ? readSignalFd(t, fd, address, length) : -errno.ESPIPE;
+  const n = usable(t, address, length, Page.write);
+  if (n < 0) return n;
+  if (kind === FdKind.memory) return moveMemory(t, h, at, n, (from, bytes) => t.memory.u8.copyWithin(address, from, from + bytes), Page.read);
+  const to = hostAddress(t, address, n);
+  return at === undefined ? host("read", h, to, n) : host("pread64", h, to, n, at);
+}
+
+/** Writes to a descriptor that is not the host's. */
+export function writeSpecial(t: Task, fd: number, h: number, address: number, length: number, at?: number): number {
+  const kind = fdKind(t.process.fds, fd);
+  if (kind === FdKind.directory) return -errno.EBADF;
+  if (kind === FdKind.signal) return -errno.EINVAL;
+  if ((host("fcntl", h, F_GETFL) & O.ACCMODE) === 0) return -errno.EBADF;
+  const n = usable(t, address, length, Page.read);
+  if (n < 0) return n;
+  if (kind === FdKind.memory)
+    return moveMemory(t, h, at, n, (to, bytes) => t.memory.u8.copyWithin(to, address, address + bytes), Page.write);
+  const path = descriptorPath(t.process.files, h, kind);
+  const node = path === undefined ? undefined : procNode(t, path);
+  if (node?.kind !== "file" || node.control === undefined) return -errno.EINVAL;
+  const result = node.control(t, latin1(t.memory.u8.subarray(address, address + n)));
+  return result < 0 ? result : n;
+}
+
+/** Moves up to `n` bytes at the file position of /proc/self/mem, which is a guest address. */
+function moveMemory(t: Task, h: number, at: number | undefined, n: number, move: (address: number, n: number) => void, bits: number): number {
+  const address = at ?? host("lseek", h, 0, SEEK_CUR);
+  if (n === 0) return 0;
+  const moved = usable(t, address, n, bits);
+  if (moved < 0) return -errno.EIO;
+  move(address, moved);
+  if (at === undefined) host("lseek", h, moved, SEEK_CUR);
+  return moved;
+}

@@ -1,0 +1,198 @@
+// The library: a machine that runs one Linux program for 64-bit RISC-V.
+import { Cause, getPc, hart } from "./cpu/hart.ts";
+import { type Interpreter, makeInterpreter } from "./cpu/interpreter.ts";
+import { readElf } from "./elf/file.ts";
+import { ProcessSymbols } from "./elf/images.ts";
+import { type FileError, hostPath, isFileError, openSource } from "./elf/source.ts";
+import { monotonic } from "./host/clock.ts";
+import { disassemble } from "./isa/riscv/disassemble.ts";
+import { attribute, Attr } from "./linux/attributes.ts";
+import { loadProgram, shellStatus } from "./linux/exec.ts";
+import { limitOf, Resource } from "./linux/limits.ts";
+import { locate, resolveEarly } from "./linux/paths.ts";
+import { newProcess, startProgram } from "./linux/process.ts";
+import { runTask, type Watcher } from "./linux/run.ts";
+import { type SigInfo, signalName } from "./linux/siginfo.ts";
+import { traceCalls } from "./linux/strace.ts";
+import type { Exit, Task } from "./linux/task.ts";
+import { mappedFiles, mapsText } from "./memory/maps.ts";
+import { type CallFigures, countCalls, logMaps, together } from "./watch.ts";
+
+export type { Exit } from "./linux/task.ts";
+export type { CallFigures } from "./watch.ts";
+
+/** All strings are latin1: one character a byte, as the guest sees them. */
+export interface MachineOptions {
+  /** Path of the program, looked up as the guest would. */
+  readonly program: string;
+  /** argv[1] and what follows. */
+  readonly args: readonly string[];
+  /** argv[0]; by default the program's path. */
+  readonly argv0?: string;
+  /** As `K=V`. */
+  readonly env: readonly string[];
+  /** Host folder that absolute guest paths are looked up in first. */
+  readonly sysroot?: string;
+  /** Bytes of the main stack's limit; by default that of the calling process. */
+  readonly stackSize?: number;
+  /** Gets a line for each system call, in the manner of strace. */
+  readonly trace?: (line: string) => void;
+  /** Gets the lines of a log. Items: in_asm, int, page, unimp. */
+  readonly log?: { readonly items: ReadonlySet<string>; readonly write: (line: string) => void };
+  readonly jit: "off" | "js" | "wasm" | "auto";
+  /** Whether system calls are counted and timed. */
+  readonly stats: boolean;
+}
+
+/** Why a program cannot start: a sentence for its user, and the exit status by which a shell would report it. */
+export interface LoadError {
+  readonly message: string;
+  readonly status: 126 | 127;
+}
+
+/** Figures of a run so far. */
+export interface Stats {
+  readonly instructions: number;
+  readonly wallSeconds: number;
+  /** User and system time of the whole emulator. */
+  readonly cpuSeconds: number;
+  /** Million guest instructions a second of wall time. */
+  readonly mips: number;
+  readonly calls: Readonly<Record<string, CallFigures>>;
+  /** Instructions by the tier that executed them. */
+  readonly tiers: Readonly<Record<string, number>>;
+}
+
+/** What is known about a guest that a signal killed. Addresses are guest addresses. */
+export interface Death {
+  readonly signal: string;
+  readonly pc: number;
+  /** Such as `main+0x1c`. */
+  readonly symbol: string | undefined;
+  /** The address that a fault was about. */
+  readonly address: number | undefined;
+}
+
+export interface Machine {
+  /** Runs the program to its end. */
+  readonly run: () => Exit;
+  readonly stats: () => Stats;
+  /** After `run` answered a signal. */
+  readonly deathReport: () => Death;
+  readonly symbols: ProcessSymbols;
+}
+
+/** Loads a program. It has not begun to run. */
+export function createMachine(o: MachineOptions): Machine | LoadError {
+  const say = o.log?.write ?? (() => {});
+  const logs = (item: string): boolean => o.log?.items.has(item) ?? false;
+  const t = newProcess({
+    sysroot: o.sysroot,
+    stackSize: o.stackSize,
+    log: logs("unimp") ? say : () => {},
+  });
+  const { process } = t;
+  const id = (word: number): number => attribute(process.attributes, word);
+  const loaded = loadProgram(
+    process.space,
+    {
+      path: o.program,
+      argv: [o.argv0 ?? o.program, ...o.args],
+      envp: o.env,
+      locate: (path) => resolveEarly(process.files, path),
+      stackLimit: limitOf(process.limits, Resource.STACK),
+    },
+    { uid: id(Attr.ruid), euid: id(Attr.euid), gid: id(Attr.rgid), egid: id(Attr.egid) },
+  );
+  if (isFileError(loaded)) return { message: loaded.message, status: shellStatus(loaded) };
+  startProgram(t, loaded);
+  return machineOf(t, o, say, logs);
+}
+
+function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs: (item: string) => boolean): Machine {
+  const { process, memory } = t;
+  const symbols = new ProcessSymbols(
+    () => mappedFiles(process.space),
+    (file) => openElf(t, file),
+  );
+  const place = (pc: number): string | undefined => {
+    const found = symbols.symbolAt(pc);
+    return found && found.name + (found.offset === 0 ? "" : `+0x${found.offset.toString(16)}`);
+  };
+  const engine: Interpreter = makeInterpreter(t.hart, memory, {
+    time: () => Math.floor(monotonic() / 100),
+    decoded: logs("in_asm")
+      ? (pc, bits) => say(`0x${pc.toString(16).padStart(8, "0")}:  ${disassemble(bits, pc, { aliases: true })}`)
+      : undefined,
+  });
+  memory.codeChanged = engine.invalidate;
+
+  let lastFault: SigInfo | undefined;
+  const figures: Record<string, CallFigures> = {};
+  const calls = together([
+    ...(o.trace ? [traceCalls(o.trace)] : []),
+    ...(logs("page") ? [logMaps(say)] : []),
+    ...(o.stats ? [countCalls(figures)] : []),
+  ]);
+  const watcher: Watcher = {
+    ...(calls && { calls }),
+    trap: (task, cause, info) => {
+      lastFault = info;
+      if (logs("int")) say(trapLine(task, cause, info, place(getPc(task.hart))));
+    },
+  };
+  if (logs("page")) say(mapsText(process.space));
+
+  let [begun, ended] = [0, 0];
+  let end: Exit | undefined;
+  return {
+    symbols,
+    run: () => {
+      begun = monotonic();
+      end = runTask(t, engine, watcher);
+      ended = monotonic();
+      return end;
+    },
+    stats: () => {
+      const instructions = t.hart.f64[hart.instret / 2]!;
+      const wallSeconds = ((ended || monotonic()) - begun) / 1e9;
+      const cpu = globalThis.process.cpuUsage();
+      return {
+        instructions,
+        wallSeconds,
+        cpuSeconds: (cpu.user + cpu.system) / 1e6,
+        mips: instructions / wallSeconds / 1e6,
+        calls: figures,
+        tiers: { interpreter: instructions },
+      };
+    },
+    deathReport: () => {
+      const signo = end && "signal" in end ? end.signal : 0;
+      const pc = getPc(t.hart);
+      const isFault = lastFault?.[0] === signo && lastFault[2]! > 0;
+      return {
+        signal: signalName(signo),
+        pc,
+        symbol: place(pc),
+        address: isFault ? (lastFault![5]! >>> 0) * 2 ** 32 + (lastFault![4]! >>> 0) : undefined,
+      };
+    },
+  };
+}
+
+/** Opens a file that is mapped, by its guest path. */
+function openElf(t: Task, file: string) {
+  const path = locate(t.process.files, file);
+  if (typeof path === "number") return { errno: -path, message: `${file} cannot be opened` } satisfies FileError;
+  const source = openSource(hostPath(path), file, false);
+  return isFileError(source) ? source : readElf(source);
+}
+
+const causeNames = new Map<number, string>(Object.entries(Cause).map(([name, n]) => [n, name]));
+
+function trapLine(t: Task, cause: Cause, info: SigInfo, where: string | undefined): string {
+  const hex = (n: number): string => "0x" + n.toString(16);
+  const tval = (t.hart.i32[hart.tval + 1]! >>> 0) * 2 ** 32 + (t.hart.i32[hart.tval]! >>> 0);
+  const at = `${hex(getPc(t.hart))}${where === undefined ? "" : ` <${where}>`}`;
+  return `trap: ${causeNames.get(cause) ?? cause} at ${at}, tval ${hex(tval)}: ${signalName(info[0]!)}`;
+}

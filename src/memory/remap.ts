@@ -1,0 +1,127 @@
+// mremap on an address space, by the rules of Linux's mm/mremap.c. As in map.ts, a failure has changed nothing.
+import { constants } from "node:os";
+import {
+  type AddressSpace,
+  findFree,
+  isFree,
+  markBus,
+  minAddress,
+  pageBits,
+  paintPages,
+  reachTo,
+  taskSize,
+} from "./address-space.ts";
+import { isLifted, liftMapped, moveAnonymous, place, putBack } from "./backing.ts";
+import { Page, pageSize } from "./guest-memory.ts";
+import { isData, mayLock, release, roomFor, takeRights, unmapPages } from "./map.ts";
+import { commit, cut, edit, maxMapCount, type Vma, VmaFlag, vmaCount, vmaOf } from "./vmas.ts";
+
+const { EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM } = constants.errno;
+
+export const RemapFlag = { MAYMOVE: 1, FIXED: 2, DONTUNMAP: 4 } as const;
+
+/** mremap. Answers the address. */
+export function remap(
+  space: AddressSpace,
+  addr: number,
+  oldLength: number,
+  newLength: number,
+  flags: number,
+  newAddr: number,
+): number {
+  const mayMove = (flags & RemapFlag.MAYMOVE) !== 0;
+  const fixed = (flags & RemapFlag.FIXED) !== 0;
+  const keep = (flags & RemapFlag.DONTUNMAP) !== 0;
+  if ((flags & ~(RemapFlag.MAYMOVE | RemapFlag.FIXED | RemapFlag.DONTUNMAP)) !== 0) return -EINVAL;
+  if ((fixed || keep) && !mayMove) return -EINVAL;
+  if (keep && oldLength !== newLength) return -EINVAL;
+  if (addr % pageSize !== 0 || newLength === 0) return -EINVAL;
+  const page = addr / pageSize;
+  const gone = Math.ceil(oldLength / pageSize);
+  const n = Math.ceil(newLength / pageSize);
+  const v = addr < taskSize ? vmaOf(space, page) : undefined;
+  if (v === undefined) return -EFAULT;
+
+  if (fixed) {
+    if (newAddr % pageSize !== 0 || n * pageSize > taskSize || newAddr > taskSize - n * pageSize) return -EINVAL;
+    if (newAddr < minAddress) return -EPERM;
+    const to = newAddr / pageSize;
+    if (page + gone > to && to + n > page) return -EINVAL;
+  } else if (!keep && gone >= n) {
+    const error = gone === n ? 0 : unmapPages(space, page + n, Math.min(page + gone, taskSize / pageSize));
+    return error < 0 ? error : addr;
+  }
+
+  const count = Math.min(gone, n);
+  if (gone === 0 && (v.flags & VmaFlag.shared) === 0) return -EINVAL;
+  if (count > v.end - page) return -EFAULT;
+  const added = keep ? n : n - count;
+  if ((v.flags & VmaFlag.locked) !== 0 && !mayLock(space, added)) return -EAGAIN;
+  const replaced = fixed ? cut(space, newAddr / pageSize, newAddr / pageSize + n).inside : [];
+  const room = roomFor(space, added, replaced, isData(v.prot, v.flags));
+  if (room < 0) return room;
+
+  const { end } = v;
+  if (!fixed && !keep && count > 0 && page + count === end && page + n <= taskSize / pageSize)
+    if (isFree(space, end, page + n)) return move(space, { v, page, count, gone: 0, to: page, n, replaced });
+  if (!mayMove || vmaCount(space) + 4 > maxMapCount) return -ENOMEM;
+  const hint = newAddr >= minAddress && newAddr < taskSize ? Math.floor(newAddr / pageSize) : 0;
+  const to = fixed ? newAddr / pageSize : findFree(space, keep ? hint : 0, n);
+  if (to === undefined) return -ENOMEM;
+  return move(space, { v, page, count, gone: keep ? 0 : gone, to, n, replaced });
+}
+
+/** `count` pages from `page` on, part of mapping `v`, become `n` pages at `to`, in place of what is there. */
+interface Move {
+  readonly v: Vma;
+  readonly page: number;
+  readonly count: number;
+  /** How many pages are unmapped at `page` afterwards. */
+  readonly gone: number;
+  readonly to: number;
+  readonly n: number;
+  readonly replaced: readonly Vma[];
+}
+
+function move(space: AddressSpace, { v, page, count, gone, to, n, replaced }: Move): number {
+  const m = space.memory;
+  if (!reachTo(space, to + n)) return -ENOMEM;
+  const bytesBefore = takeRights(space, page, page + count);
+  const destBefore = to === page ? new Uint8Array() : takeRights(space, to, to + n);
+  if (v.flags & VmaFlag.hosted) {
+    const error = moveHosted(space, v, page, count, to, n);
+    if (error < 0) {
+      m.pages.set(bytesBefore, page);
+      m.pages.set(destBefore, to);
+      return error;
+    }
+  } else if (to !== page) {
+    release(space, replaced);
+    moveAnonymous(m, page, to, count);
+  }
+  const offset = v.file === 0 ? 0 : v.offset + (page - v.start);
+  commit(space, edit(space, cut(space, to, to + n), [{ ...v, start: to, end: to + n, offset }]));
+  if (to !== page) m.pages.set(bytesBefore, page);
+  if (gone > 0) unmapPages(space, page, page + gone);
+
+  // How far the file reaches is asked when a page is first touched.
+  if (v.flags & VmaFlag.sized) {
+    markBus(space, to + count, to + n);
+    bytesBefore.forEach((byte, i) => {
+      if (byte & Page.bus) markBus(space, to + i, to + i + 1);
+    });
+  }
+  paintPages(space, to, to + n, pageBits(v.prot));
+  return to * pageSize;
+}
+
+function moveHosted(space: AddressSpace, v: Vma, page: number, count: number, to: number, n: number): number {
+  const m = space.memory;
+  // A second view of a mapping that is private on the host moves pages that nobody has written: the first finds them again.
+  const from = count > 0 ? count : Math.min(n, v.end - page);
+  const lifted = liftMapped(m, page, from, n, (v.flags & VmaFlag.hostShared) !== 0);
+  if (!isLifted(lifted)) return lifted;
+  const error = place(m, lifted, to);
+  if (error < 0) putBack(m, lifted, page, from);
+  return error;
+}

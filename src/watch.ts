@@ -1,0 +1,53 @@
+// Watches system calls for the library: counts and times them, logs what they do to the memory map.
+import { monotonic } from "./host/clock.ts";
+import type { CallWatcher } from "./linux/dispatch.ts";
+import { mapsText } from "./memory/maps.ts";
+
+/** How often a system call was made, failed, and how many seconds it took. */
+export interface CallFigures {
+  readonly count: number;
+  readonly errors: number;
+  readonly seconds: number;
+}
+
+/** Counts calls by name into `figures`. Serves one thread. */
+export function countCalls(figures: Record<string, CallFigures>): CallWatcher {
+  let begun = 0;
+  return {
+    enter: () => {
+      begun = monotonic();
+    },
+    leave: (_t, row, nr, _raw, result) => {
+      const name = row?.name ?? `syscall_${nr}`;
+      const { count, errors, seconds } = figures[name] ?? { count: 0, errors: 0, seconds: 0 };
+      figures[name] = {
+        count: count + 1,
+        errors: errors + (result < 0 ? 1 : 0),
+        seconds: seconds + (monotonic() - begun) / 1e9,
+      };
+    },
+  };
+}
+
+const changesMap: ReadonlySet<string> = new Set(["brk", "mmap", "munmap", "mremap", "mprotect", "shmat", "shmdt"]);
+
+/** Writes the memory map after each call that may have changed it. */
+export const logMaps = (write: (text: string) => void): CallWatcher => ({
+  enter: () => {},
+  leave: (t, row, _nr, _raw, result) => {
+    if (row && result >= 0 && changesMap.has(row.name)) write(`${row.name}:\n${mapsText(t.process.space).trimEnd()}`);
+  },
+});
+
+/** One watcher that does what all do; undefined where there are none. */
+export function together(watchers: readonly CallWatcher[]): CallWatcher | undefined {
+  if (watchers.length < 2) return watchers[0];
+  return {
+    enter: (...of) => {
+      for (const w of watchers) w.enter(...of);
+    },
+    leave: (...of) => {
+      for (const w of watchers) w.leave(...of);
+    },
+  };
+}
