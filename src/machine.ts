@@ -1,22 +1,21 @@
 // The library: a machine that runs one Linux program for 64-bit RISC-V.
 import { Cause, getPc, hart } from "./cpu/hart.ts";
 import { type Interpreter, makeInterpreter } from "./cpu/interpreter.ts";
-import { readElf } from "./elf/file.ts";
+import { openElf } from "./elf/file.ts";
 import { ProcessSymbols } from "./elf/images.ts";
-import { type FileError, hostPath, isFileError, openSource } from "./elf/source.ts";
+import { type FileError, hostPath, isFileError } from "./elf/source.ts";
 import { monotonic } from "./host/clock.ts";
-import { disassemble } from "./isa/riscv/disassemble.ts";
-import { attribute, Attr } from "./linux/attributes.ts";
+import { Attr, attribute } from "./linux/attributes.ts";
 import { loadProgram, shellStatus } from "./linux/exec.ts";
 import { limitOf, Resource } from "./linux/limits.ts";
 import { locate, resolveEarly } from "./linux/paths.ts";
 import { newProcess, startProgram } from "./linux/process.ts";
 import { runTask, type Watcher } from "./linux/run.ts";
-import { type SigInfo, signalName } from "./linux/siginfo.ts";
-import { traceCalls } from "./linux/strace.ts";
+import { Code, type SigInfo, signalName } from "./linux/siginfo.ts";
+import { traceCalls, traceExit, traceSignal } from "./linux/strace.ts";
 import type { Exit, Task } from "./linux/task.ts";
 import { mappedFiles, mapsText } from "./memory/maps.ts";
-import { type CallFigures, countCalls, logMaps, together } from "./watch.ts";
+import { type CallFigures, countCalls, logCode, logMaps, together } from "./watch.ts";
 
 export type { Exit } from "./linux/task.ts";
 export type { CallFigures } from "./watch.ts";
@@ -66,11 +65,11 @@ export interface Stats {
 /** What is known about a guest that a signal killed. Addresses are guest addresses. */
 export interface Death {
   readonly signal: string;
-  readonly pc: number;
+  readonly pc: bigint;
   /** Such as `main+0x1c`. */
   readonly symbol: string | undefined;
   /** The address that a fault was about. */
-  readonly address: number | undefined;
+  readonly address: bigint | undefined;
 }
 
 export interface Machine {
@@ -113,7 +112,7 @@ function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs
   const { process, memory } = t;
   const symbols = new ProcessSymbols(
     () => mappedFiles(process.space),
-    (file) => openElf(t, file),
+    (file) => openMapped(t, file),
   );
   const place = (pc: number): string | undefined => {
     const found = symbols.symbolAt(pc);
@@ -121,23 +120,24 @@ function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs
   };
   const engine: Interpreter = makeInterpreter(t.hart, memory, {
     time: () => Math.floor(monotonic() / 100),
-    decoded: logs("in_asm")
-      ? (pc, bits) => say(`0x${pc.toString(16).padStart(8, "0")}:  ${disassemble(bits, pc, { aliases: true })}`)
-      : undefined,
+    decoded: logs("in_asm") ? logCode(say, place) : undefined,
   });
   memory.codeChanged = engine.invalidate;
 
-  let lastFault: SigInfo | undefined;
   const figures: Record<string, CallFigures> = {};
   const calls = together([
     ...(o.trace ? [traceCalls(o.trace)] : []),
     ...(logs("page") ? [logMaps(say)] : []),
     ...(o.stats ? [countCalls(figures)] : []),
   ]);
+  let lastSignal: SigInfo | undefined;
+  process.signalled = (info) => {
+    lastSignal = info;
+    o.trace?.(traceSignal(info));
+  };
   const watcher: Watcher = {
     ...(calls && { calls }),
     trap: (task, cause, info) => {
-      lastFault = info;
       if (logs("int")) say(trapLine(task, cause, info, place(getPc(task.hart))));
     },
   };
@@ -151,6 +151,7 @@ function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs
       begun = monotonic();
       end = runTask(t, engine, watcher);
       ended = monotonic();
+      o.trace?.(traceExit(end));
       return end;
     },
     stats: () => {
@@ -167,25 +168,26 @@ function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs
       };
     },
     deathReport: () => {
-      const signo = end && "signal" in end ? end.signal : 0;
-      const pc = getPc(t.hart);
-      const isFault = lastFault?.[0] === signo && lastFault[2]! > 0;
+      const R = t.hart.i32;
+      const [, , code = 0, , lo = 0, hi = 0] = lastSignal ?? [];
       return {
-        signal: signalName(signo),
-        pc,
-        symbol: place(pc),
-        address: isFault ? (lastFault![5]! >>> 0) * 2 ** 32 + (lastFault![4]! >>> 0) : undefined,
+        signal: signalName(end && "signal" in end ? end.signal : 0),
+        pc: u64(R[hart.pc]!, R[hart.pc + 1]!),
+        symbol: place(getPc(t.hart)),
+        // Positive codes below the kernel's own are those of faults: nobody can send them.
+        address: code > 0 && code < Code.SI_KERNEL ? u64(lo, hi) : undefined,
       };
     },
   };
 }
 
+const u64 = (lo: number, hi: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
+
 /** Opens a file that is mapped, by its guest path. */
-function openElf(t: Task, file: string) {
+function openMapped(t: Task, file: string) {
   const path = locate(t.process.files, file);
   if (typeof path === "number") return { errno: -path, message: `${file} cannot be opened` } satisfies FileError;
-  const source = openSource(hostPath(path), file, false);
-  return isFileError(source) ? source : readElf(source);
+  return openElf(hostPath(path), file);
 }
 
 const causeNames = new Map<number, string>(Object.entries(Cause).map(([name, n]) => [n, name]));

@@ -1,5 +1,7 @@
-// Watches system calls for the library: counts and times them, logs what they do to the memory map.
+// Watches a guest for the library: counts and times its system calls, logs what they do to the memory map, logs code.
 import { monotonic } from "./host/clock.ts";
+import { lengthOf } from "./isa/riscv/decode.ts";
+import { listingHead, listingLine } from "./isa/riscv/disassemble.ts";
 import type { CallWatcher } from "./linux/dispatch.ts";
 import { mapsText } from "./memory/maps.ts";
 
@@ -38,6 +40,19 @@ export const logMaps = (write: (text: string) => void): CallWatcher => ({
     if (row && result >= 0 && changesMap.has(row.name)) write(`${row.name}:\n${mapsText(t.process.space).trimEnd()}`);
   },
 });
+
+/**
+ * Writes instructions as they are decoded, in objdump's form, with a heading where they do not follow the one before.
+ * `symbolize` names addresses.
+ */
+export function logCode(write: (line: string) => void, symbolize: (address: number) => string | undefined) {
+  let next = -1;
+  return (pc: number, bits: number): void => {
+    if (pc !== next) write(`\n${listingHead(pc, symbolize(pc) ?? "?")}`);
+    write(listingLine(bits, pc, { aliases: true, symbolize }));
+    next = pc + lengthOf(bits);
+  };
+}
 
 /** One watcher that does what all do; undefined where there are none. */
 export function together(watchers: readonly CallWatcher[]): CallWatcher | undefined {

@@ -7,13 +7,14 @@ import { exit } from "./output.ts";
 /** Signals by which a program ends in the ordinary course of things: nothing is said, as natively. */
 const quiet = new Set(["SIGPIPE", "SIGINT"]);
 
-const hex = (n: number): string => "0x" + n.toString(16);
+const hex = (n: bigint): string => "0x" + n.toString(16);
 
 /** The message, or undefined where silence is usual. */
 export function deathMessage(program: string, death: Death): string | undefined {
   if (quiet.has(death.signal)) return undefined;
   const where = `pc ${hex(death.pc)}${death.symbol === undefined ? "" : ` <${death.symbol}>`}`;
-  const fault = death.address === undefined ? "" : `, fault address ${hex(death.address)}`;
+  const fault =
+    death.address === undefined || death.address === death.pc ? "" : `, fault address ${hex(death.address)}`;
   return `${program}: killed by ${death.signal} at ${where}${fault}`;
 }
 

@@ -13,7 +13,7 @@ import {
 import { hostPath, isFileError, openSource } from "../elf/source.ts";
 import { loadSymbols, type SymbolTable, symbolCovering, symbolNamed } from "../elf/symbols.ts";
 import { lengthOf } from "../isa/riscv/decode.ts";
-import { disassemble } from "../isa/riscv/disassemble.ts";
+import { listingHead, listingLine } from "../isa/riscv/disassemble.ts";
 import { dieBy } from "./death.ts";
 import { usageStatus } from "./options.ts";
 import { complain, exit, writeAll } from "./output.ts";
@@ -119,13 +119,12 @@ function* lines(elf: ElfFile, symbols: SymbolTable, ranges: readonly Range[]): G
       const address = range.start + at;
       if (at === 0 || (row >= 0 && address >= symbols.addresses[row]!)) {
         const name = symbolize(address);
-        if (name !== undefined) yield `\n${address.toString(16).padStart(16, "0")} <${name}>:\n`;
+        if (name !== undefined) yield `\n${listingHead(address, name)}\n`;
         while (row >= 0 && row < symbols.addresses.length && symbols.addresses[row]! <= address) row++;
       }
       const length = at + lengthOf(view.getUint16(at, true)) <= bytes.length ? lengthOf(view.getUint16(at, true)) : 2;
       const bits = length === 2 ? view.getUint16(at, true) : view.getUint32(at, true);
-      const shown = bits.toString(16).padStart(2 * length, "0");
-      yield `${address.toString(16).padStart(8)}:\t${shown.padEnd(18)}\t${disassemble(bits, address, options)}\n`;
+      yield listingLine(bits, address, options) + "\n";
       at += length;
     }
   }

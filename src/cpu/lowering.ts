@@ -226,7 +226,8 @@ const inlineFloat: { readonly [K in Op]?: (o: Out, cell: string, value: Node) =>
     o.text += `R[${cell}]=${value.lo};R[${cell}+1]=${value.hi};`;
   },
   "f32.from_bits": (o, cell, v) => {
-    o.text += `R[${cell}]=${emit(o, v.args[0]!).lo};R[${cell}+1]=-1;`;
+    const value = emit(o, v.args[0]!);
+    o.text += `R[${cell}]=${value.lo};R[${cell}+1]=-1;`;
   },
   "f64.from_bits": (o, cell, v) => {
     const value = pair(o, emit(o, v.args[0]!));

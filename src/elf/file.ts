@@ -3,7 +3,7 @@
 // Specification: System V gABI chapter 4 and 5, RISC-V ELF psABI.
 import { constants } from "node:os";
 import { latin1 } from "../memory/guest-memory.ts";
-import { type ByteSource, type FileError, readFailed } from "./source.ts";
+import { type ByteSource, type FileError, type HostPath, isFileError, openSource, readFailed } from "./source.ts";
 
 const { ENOEXEC } = constants.errno;
 
@@ -16,8 +16,6 @@ export const SegmentType = {
   dynamic: 2,
   interpreter: 3,
   note: 4,
-  programHeaders: 6,
-  tls: 7,
   gnuStack: 0x6474e551,
 } as const;
 
@@ -25,7 +23,7 @@ export const SegmentType = {
 export const SegmentFlag = { exec: 1, write: 2, read: 4 } as const;
 
 /** Section types. */
-export const SectionType = { symbols: 2, strings: 3, note: 7, noBits: 8, dynamicSymbols: 11 } as const;
+export const SectionType = { symbols: 2, note: 7, noBits: 8, dynamicSymbols: 11 } as const;
 
 /** Bits of a section's flags. */
 export const SectionFlag = { exec: 4 } as const;
@@ -108,7 +106,16 @@ const u64 = (v: DataView, at: number): number => v.getUint32(at + 4, true) * 2 *
 export const viewOf = (b: Uint8Array): DataView => new DataView(b.buffer, b.byteOffset, b.byteLength);
 export const hex = (n: number): string => `0x${n.toString(16)}`;
 
-/** Reads the headers. The source stays open. */
+/** Opens a file, which may be no program, and reads its headers. `name` is what messages call it. */
+export function openElf(at: HostPath, name: string): ElfFile | FileError {
+  const source = openSource(at, name, false);
+  if (isFileError(source)) return source;
+  const elf = readElf(source);
+  if (isFileError(elf)) source.close();
+  return elf;
+}
+
+/** Reads the headers. The source stays open, also after an error. */
 export function readElf(source: ByteSource): ElfFile | FileError {
   const { name } = source;
   const start = source.read(0, Math.min(source.size, headerSize));
@@ -233,7 +240,7 @@ export const sectionBytes = (elf: ElfFile, s: Section): Uint8Array | undefined =
   s.type === SectionType.noBits ? undefined : elf.source.read(s.offset, s.size);
 
 /** Tags of dynamic entries. */
-export const DynamicTag = { hash: 4, strings: 5, symbols: 6, stringsSize: 10, gnuHash: 0x6ffffef5 } as const;
+export const DynamicTag = { hash: 4, strings: 5, symbols: 6, stringsSize: 10 } as const;
 
 /** The dynamic entries by tag; of repeated tags the first. Empty in a static program. */
 export function dynamicEntries(elf: ElfFile): Map<number, number> {

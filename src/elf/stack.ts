@@ -21,7 +21,6 @@ export const Aux = {
   clktck: 17,
   secure: 23,
   random: 25,
-  hwcap2: 26,
   execfn: 31,
   minsigstksz: 51,
 } as const;

@@ -30,7 +30,9 @@ function makeStub(): (n: number, a: number, b: number, c: number, d: number, e: 
   new Uint8Array(toArrayBuffer(page, 0, 4096)).set(stubs[arch]);
   libc.mprotect(page, 4096, read | exec);
   const f = FFIType.i64_fast;
-  return CFunction({ ptr: page, args: [FFIType.i32, f, f, f, f, f, f], returns: f }) as unknown as ReturnType<typeof makeStub>;
+  return CFunction({ ptr: page, args: [FFIType.i32, f, f, f, f, f, f], returns: f }) as unknown as ReturnType<
+    typeof makeStub
+  >;
 }
 
 /** The file name of the C library that this process has loaded. */

@@ -204,11 +204,11 @@ export const ops = {
   "f64.from_i64_s": ["f64", "i64", "i32"],
   "f64.from_i64_u": ["f64", "i64", "i32"],
   "f32.from_f64": ["f32", "f64", "i32"],
-  "f64.from_f32": ["f64", "f32"],
+  "f64.from_f32": ["f64", "f32", "i32"], // exact, but for a reserved mode
   "f16.from_f32": ["f16", "f32", "i32"],
-  "f32.from_f16": ["f32", "f16"],
+  "f32.from_f16": ["f32", "f16", "i32"],
   "f16.from_f64": ["f16", "f64", "i32"],
-  "f64.from_f16": ["f64", "f16"],
+  "f64.from_f16": ["f64", "f16", "i32"],
   "f16.bits": ["i64", "f16"], // the register's low bits, sign-extended, whatever the box
   "f32.bits": ["i64", "f32"],
   "f64.bits": ["i64", "f64"],

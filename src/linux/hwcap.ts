@@ -43,10 +43,10 @@ export const extensionNames: readonly string[] = [...letters, ...Object.keys(ext
 export const isaString = `rv64${letters}_${Object.keys(extensions).join("_")}`;
 
 /** Bytes that one cbo instruction works on. */
-export const cacheBlock = 64;
+const cacheBlock = 64;
 
 /** Ticks of the `time` register in a second: see ScopeHooks. */
-export const timeFrequency = 10_000_000;
+const timeFrequency = 10_000_000;
 
 const highestAddress = 2n ** 32n - 1n;
 const [fd, c] = [1n, 2n];

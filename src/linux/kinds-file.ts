@@ -6,41 +6,21 @@ import { O } from "./open-flags.ts";
 import type { Kind, Shown } from "./row.ts";
 import { StatAt, statBytes } from "./stat.ts";
 import type { Task } from "./task.ts";
+import { addressText, quote } from "./text.ts";
 import { loadWords } from "./words.ts";
 
 const two32 = 2 ** 32;
 const u64 = (lo: number, hi: number): number => (hi >>> 0) * two32 + (lo >>> 0);
-const hex = (n: number): string => (n === 0 ? "NULL" : "0x" + n.toString(16));
 const load = (_t: Task, lo: number, hi: number): number => u64(lo, hi);
 
 /** Bytes of a buffer that a trace shows. */
 const shownBytes = 32;
 
-const escapes: ReadonlyMap<string, string> = new Map([
-  ["\n", "\\n"],
-  ["\t", "\\t"],
-  ["\r", "\\r"],
-  ["\v", "\\v"],
-  ["\f", "\\f"],
-  ['"', '\\"'],
-  ["\\", "\\\\"],
-]);
-
-/** A latin1 string in C's notation. */
-export function quote(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must be escaped
-  const body = text.replace(/[\x00-\x1f"\\\x7f-\xff]/g, (c, at: number) => {
-    const octal = c.charCodeAt(0).toString(8);
-    return escapes.get(c) ?? "\\" + (/[0-7]/.test(text[at + 1] ?? "") ? octal.padStart(3, "0") : octal);
-  });
-  return `"${body}"`;
-}
-
 /** `length` bytes at an address, in quotes, cut short; or the address where they are not readable. */
 function quoted(t: Task, address: number, length: number): string {
   const n = Math.min(length, shownBytes);
   const bytes = readable(t.memory, address, n);
-  if (bytes === undefined || address === 0) return hex(address);
+  if (bytes === undefined || address === 0) return addressText(address);
   return quote(latin1(bytes)) + (length > n ? "..." : "");
 }
 
@@ -55,7 +35,7 @@ const failed = (call: Shown): boolean => call.result === undefined || call.resul
 /** A buffer that the call fills with as many bytes as it answers. */
 export const bufferOut: Kind<number> = {
   load,
-  show: (t, lo, hi, call) => (failed(call) ? hex(u64(lo, hi)) : quoted(t, u64(lo, hi), call.result!)),
+  show: (t, lo, hi, call) => (failed(call) ? addressText(u64(lo, hi)) : quoted(t, u64(lo, hi), call.result!)),
   out: true,
 };
 
@@ -65,14 +45,14 @@ export const textOut: Kind<number> = {
   show: (t, lo, hi, call) => {
     const n = failed(call) ? 0 : accessibleLength(t.memory, u64(lo, hi), call.result!, Page.read);
     const bytes = readable(t.memory, u64(lo, hi), n);
-    return n === 0 || bytes === undefined ? hex(u64(lo, hi)) : quote(latin1(bytes).replace(/\0.*$/s, ""));
+    return n === 0 || bytes === undefined ? addressText(u64(lo, hi)) : quote(latin1(bytes).replace(/\0.*$/s, ""));
   },
   out: true,
 };
 
 function vector(t: Task, address: number, count: number, filled: number): string {
   const words = count <= 1024 ? loadWords(t, address, count * 4) : undefined;
-  if (words === undefined) return hex(address);
+  if (words === undefined) return addressText(address);
   let left = filled;
   const entries = Array.from({ length: count }, (_, i) => {
     const [base, length] = [u64(words[4 * i]!, words[4 * i + 1]!), u64(words[4 * i + 2]!, words[4 * i + 3]!)];
@@ -92,7 +72,7 @@ export const vectorIn = (count: number): Kind<number> => ({
 export const vectorOut = (count: number): Kind<number> => ({
   load,
   show: (t, lo, hi, call) =>
-    failed(call) ? hex(u64(lo, hi)) : vector(t, u64(lo, hi), call.raw[count]! >>> 0, call.result!),
+    failed(call) ? addressText(u64(lo, hi)) : vector(t, u64(lo, hi), call.raw[count]! >>> 0, call.result!),
   out: true,
 });
 
@@ -131,6 +111,13 @@ export const mode: Kind<number> = {
   show: (_t, lo) => (lo === 0 ? "0" : "0" + (lo >>> 0).toString(8).padStart(3, "0")),
 };
 
+/** Permissions of a file that open makes: shown only where the flags, argument `flags`, say that it makes one. */
+export const createMode = (flags: number): Kind<number> => ({
+  load: mode.load,
+  show: (t, lo, hi, call) =>
+    call.raw[flags]! & (O.CREAT | (O.TMPFILE & ~O.DIRECTORY)) ? mode.show(t, lo, hi, call) : "",
+});
+
 const fileTypes: ReadonlyMap<number, string> = new Map([
   [0o140000, "S_IFSOCK"],
   [0o120000, "S_IFLNK"],
@@ -156,7 +143,7 @@ export const statOut: Kind<number> = {
   load,
   show: (t, lo, hi, call) => {
     const words = failed(call) ? undefined : loadWords(t, u64(lo, hi), statBytes / 4);
-    if (words === undefined) return hex(u64(lo, hi));
+    if (words === undefined) return addressText(u64(lo, hi));
     const size = u64(words[StatAt.size / 4]!, words[StatAt.size / 4 + 1]!);
     return `{st_mode=${showFileMode(words[StatAt.mode / 4]!)}, st_size=${size}, ...}`;
   },
@@ -168,8 +155,8 @@ export const statxOut: Kind<number> = {
   load,
   show: (t, lo, hi, call) => {
     const words = failed(call) ? undefined : loadWords(t, u64(lo, hi), 12);
-    if (words === undefined) return hex(u64(lo, hi));
-    return `{stx_mask=${hex(words[0]! >>> 0)}, stx_mode=${showFileMode(words[7]! & 0xffff)}, stx_size=${u64(words[10]!, words[11]!)}, ...}`;
+    if (words === undefined) return addressText(u64(lo, hi));
+    return `{stx_mask=${addressText(words[0]! >>> 0)}, stx_mode=${showFileMode(words[7]! & 0xffff)}, stx_size=${u64(words[10]!, words[11]!)}, ...}`;
   },
   out: true,
 };
@@ -180,10 +167,10 @@ export const direntsOut: Kind<number> = {
   show: (t, lo, hi, call) => {
     const address = u64(lo, hi);
     const bytes = failed(call) ? undefined : readable(t.memory, address, call.result!);
-    if (bytes === undefined) return hex(address);
+    if (bytes === undefined) return addressText(address);
     let count = 0;
     for (let at = 0; at + 18 < bytes.length; at += Math.max(bytes[at + 16]! | (bytes[at + 17]! << 8), 24)) count++;
-    return `${hex(address)} /* ${count} entries */`;
+    return `${addressText(address)} /* ${count} entries */`;
   },
   out: true,
 };
@@ -193,7 +180,7 @@ export const fdPairOut: Kind<number> = {
   load,
   show: (t, lo, hi, call) => {
     const words = failed(call) ? undefined : loadWords(t, u64(lo, hi), 2);
-    return words === undefined ? hex(u64(lo, hi)) : `[${words.join(", ")}]`;
+    return words === undefined ? addressText(u64(lo, hi)) : `[${words.join(", ")}]`;
   },
   out: true,
 };
@@ -203,7 +190,7 @@ export const offsetPointer: Kind<number> = {
   load,
   show: (t, lo, hi) => {
     const words = loadWords(t, u64(lo, hi), 2);
-    return words === undefined ? hex(u64(lo, hi)) : `[${words[1]! * two32 + (words[0]! >>> 0)}]`;
+    return words === undefined ? addressText(u64(lo, hi)) : `[${words[1]! * two32 + (words[0]! >>> 0)}]`;
   },
 };
 
@@ -215,9 +202,10 @@ export const utimes: Kind<number> = {
   load,
   show: (t, lo, hi) => {
     const w = loadWords(t, u64(lo, hi), 8);
-    if (w === undefined) return hex(u64(lo, hi));
+    if (w === undefined) return addressText(u64(lo, hi));
     const time = (at: number) => {
-      if (w[at + 2] === UTIME_NOW || w[at + 2] === UTIME_OMIT) return w[at + 2] === UTIME_NOW ? "UTIME_NOW" : "UTIME_OMIT";
+      if (w[at + 2] === UTIME_NOW || w[at + 2] === UTIME_OMIT)
+        return w[at + 2] === UTIME_NOW ? "UTIME_NOW" : "UTIME_OMIT";
       return `{tv_sec=${w[at + 1]! * two32 + (w[at]! >>> 0)}, tv_nsec=${w[at + 2]! >>> 0}}`;
     };
     return `[${time(0)}, ${time(4)}]`;

@@ -1,16 +1,16 @@
 // Kinds of arguments of the calls on sockets, and how a trace shows them: addresses by family, options by level,
 // messages with their buffers.
 import { latin1, readable } from "../memory/guest-memory.ts";
-import { bufferIn, bufferOut, quote, vectorIn, vectorOut } from "./kinds-file.ts";
+import { bufferIn, bufferOut, vectorIn, vectorOut } from "./kinds-file.ts";
 import { flagSet, flags, oneOf } from "./kinds-process.ts";
 import { headerBytes, loadMessage } from "./message.ts";
 import type { Kind, Shown } from "./row.ts";
 import type { Task } from "./task.ts";
+import { addressText, quote } from "./text.ts";
 import { loadWords } from "./words.ts";
 
 const two32 = 2 ** 32;
 const u64 = (lo: number, hi: number): number => (hi >>> 0) * two32 + (lo >>> 0);
-const hex = (n: number): string => (n === 0 ? "NULL" : "0x" + n.toString(16));
 const load = (_t: Task, lo: number, hi: number): number => u64(lo, hi);
 const failed = (call: Shown): boolean => call.result === undefined || call.result < 0;
 const wordAt = (t: Task, addr: number): number | undefined => (addr === 0 ? undefined : loadWords(t, addr, 1)?.[0]);
@@ -81,15 +81,17 @@ export const msgFlags = flags({
 
 const port = (b: Uint8Array): string => `htons(${b[2]! * 256 + b[3]!})`;
 
-/** Groups of an IPv6 address; the longest run of zero groups is left out. */
+/** Groups of an IPv6 address; the longest run of zero groups, where it is more than one, is left out. */
 function inet6(b: Uint8Array): string {
   const groups = Array.from({ length: 8 }, (_, i) => (b[2 * i]! * 256 + b[2 * i + 1]!).toString(16));
-  const runs = groups.join(":").match(/(?:\b0(?::|$)){2,}/g) ?? [];
-  const longest = runs.sort((a, c) => c.length - a.length)[0];
-  const text = groups.join(":");
-  if (longest === undefined) return text;
-  const at = text.indexOf(longest);
-  return `${text.slice(0, at).replace(/:$/, "")}::${text.slice(at + longest.length)}`;
+  let [start, length] = [0, 1];
+  for (let from = 0; from < 8; from++) {
+    const end = groups.findIndex((group, i) => i >= from && group !== "0");
+    const run = (end < 0 ? 8 : end) - from;
+    if (run > length) [start, length] = [from, run];
+  }
+  if (length === 1) return groups.join(":");
+  return `${groups.slice(0, start).join(":")}::${groups.slice(start + length).join(":")}`;
 }
 
 /** Text of a socket address. */
@@ -123,7 +125,7 @@ const mostShown = 128;
 
 function addressAt(t: Task, addr: number, length: number): string {
   const bytes = addr === 0 || length <= 0 || length > mostShown ? undefined : readable(t.memory, addr, length);
-  return bytes ? showAddress(bytes.slice()) : hex(addr);
+  return bytes ? showAddress(bytes.slice()) : addressText(addr);
 }
 
 /** An address that the call reads; argument `length` is its length. */
@@ -136,7 +138,7 @@ export const sockaddr = (length: number): Kind<number> => ({
 export const sockaddrOut = (length: number): Kind<number> => ({
   load,
   show: (t, lo, hi, call) =>
-    failed(call) ? hex(u64(lo, hi)) : addressAt(t, u64(lo, hi), wordAt(t, call.raw[length]!) ?? 0),
+    failed(call) ? addressText(u64(lo, hi)) : addressAt(t, u64(lo, hi), wordAt(t, call.raw[length]!) ?? 0),
   out: true,
 });
 
@@ -145,7 +147,7 @@ export const lengthOut: Kind<number> = {
   load,
   show: (t, lo, hi) => {
     const word = wordAt(t, u64(lo, hi));
-    return word === undefined ? hex(u64(lo, hi)) : `[${word}]`;
+    return word === undefined ? addressText(u64(lo, hi)) : `[${word}]`;
   },
   out: true,
 };
@@ -155,7 +157,7 @@ export const pairOut: Kind<number> = {
   load,
   show: (t, lo, hi, call) => {
     const words = failed(call) ? undefined : loadWords(t, u64(lo, hi), 2);
-    return words === undefined ? hex(u64(lo, hi)) : `[${words.join(", ")}]`;
+    return words === undefined ? addressText(u64(lo, hi)) : `[${words.join(", ")}]`;
   },
   out: true,
 };
@@ -249,13 +251,13 @@ function optionText(t: Task, addr: number, length: number): string {
 /** An option's value, of as many bytes as argument 4 says. */
 export const optionValue: Kind<number> = {
   load,
-  show: (t, lo, hi, call) => (hi === 0 ? optionText(t, lo >>> 0, call.raw[4]! | 0) : hex(u64(lo, hi))),
+  show: (t, lo, hi, call) => (hi === 0 ? optionText(t, lo >>> 0, call.raw[4]! | 0) : addressText(u64(lo, hi))),
 };
 /** An option's value that the call fills with as many bytes as argument 4 points to. */
 export const optionValueOut: Kind<number> = {
   load,
   show: (t, lo, hi, call) =>
-    hi === 0 && !failed(call) ? optionText(t, lo >>> 0, wordAt(t, call.raw[4]!) ?? 0) : hex(u64(lo, hi)),
+    hi === 0 && !failed(call) ? optionText(t, lo >>> 0, wordAt(t, call.raw[4]!) ?? 0) : addressText(u64(lo, hi)),
   out: true,
 };
 
@@ -268,14 +270,14 @@ const messageBits = msgFlags;
 
 function messageText(t: Task, addr: number, received: number | undefined): string {
   const m = loadMessage(t, addr);
-  if (m === undefined) return hex(addr);
+  if (m === undefined) return addressText(addr);
   const [lo, hi] = [m.vectors % two32, Math.floor(m.vectors / two32)];
   const shown = { raw: [m.vectors, m.vectorCount], result: received };
   const vectors = (received === undefined ? vectorIn(1) : vectorOut(1)).show(t, lo, hi, shown);
   const flagsAt = loadWords(t, addr, headerBytes / 4)![12]!;
   return (
     `{msg_name=${addressAt(t, m.name, m.nameLength)}, msg_namelen=${m.nameLength}, msg_iov=${vectors}, ` +
-    `msg_iovlen=${m.vectorCount}, msg_control=${hex(m.control)}, msg_controllen=${m.controlLength}, ` +
+    `msg_iovlen=${m.vectorCount}, msg_control=${addressText(m.control)}, msg_controllen=${m.controlLength}, ` +
     `msg_flags=${messageBits.show(t, flagsAt, 0, shown)}}`
   );
 }
@@ -284,7 +286,7 @@ function messageText(t: Task, addr: number, received: number | undefined): strin
 export const message: Kind<number> = { load, show: (t, lo, hi) => messageText(t, u64(lo, hi), undefined) };
 export const messageOut: Kind<number> = {
   load,
-  show: (t, lo, hi, call) => (failed(call) ? hex(u64(lo, hi)) : messageText(t, u64(lo, hi), call.result!)),
+  show: (t, lo, hi, call) => (failed(call) ? addressText(u64(lo, hi)) : messageText(t, u64(lo, hi), call.result!)),
   out: true,
 };
 
@@ -300,7 +302,7 @@ const batch = (out: boolean): Kind<number> => ({
     const addr = u64(lo, hi);
     const count = out ? (failed(call) ? 0 : call.result!) : call.raw[2]! >>> 0;
     if (count === 0 || readable(t.memory, addr, Math.min(count, mostMessages) * batchBytes) === undefined)
-      return hex(addr);
+      return addressText(addr);
     const texts = Array.from({ length: Math.min(count, mostMessages) }, (_, i) => {
       const at = addr + i * batchBytes;
       const length = wordAt(t, at + batchLength)!;

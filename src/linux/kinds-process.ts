@@ -1,7 +1,7 @@
 // Kinds of arguments of the calls about processes and scheduling, and how a trace shows them: names for numbers, names
 // for bits, limits.
 import type { Kind } from "./row.ts";
-import { signalName } from "./siginfo.ts";
+import { pointerText } from "./text.ts";
 import { loadWords } from "./words.ts";
 
 const two32 = 2 ** 32;
@@ -34,25 +34,24 @@ export const oneOf = (names: Readonly<Record<string, number>>, prefix = ""): Kin
   return { load: (_t, lo) => lo | 0, show: (_t, lo) => byNumber.get(lo | 0) ?? String(lo | 0) };
 };
 
-/** Pointer to a struct rlimit64. */
-const showLimit = (lo: number, hi: number): string =>
-  u64(lo, hi) >= two32 * two32
-    ? "RLIM64_INFINITY"
-    : u64(lo, hi) % 1024 === 0 && u64(lo, hi) > 0
-      ? `${u64(lo, hi) / 1024}*1024`
-      : String(u64(lo, hi));
+/** One of the two numbers of a limit: strace writes multiples of 1024 as such. */
+function showLimit(lo: number, hi: number): string {
+  const value = u64(lo, hi);
+  if ((lo & hi) === -1) return "RLIM64_INFINITY";
+  return value > 0 && value % 1024 === 0 ? `${value / 1024}*1024` : String(value);
+}
 
 const limitKind = (out: boolean): Kind<number> => ({
   load: (_t, lo, hi) => u64(lo, hi),
   show: (t, lo, hi, call) => {
-    const w = out && (call.result ?? -1) < 0 ? undefined : loadWords(t, u64(lo, hi), 4);
-    if (w === undefined || u64(lo, hi) === 0) return u64(lo, hi) === 0 ? "NULL" : "0x" + u64(lo, hi).toString(16);
-    return `{rlim_cur=${showLimit(w[0]!, w[1]!)}, rlim_max=${showLimit(w[2]!, w[3]!)}}`;
+    const hidden = (lo | hi) === 0 || (out && (call.result ?? -1) < 0);
+    const w = hidden ? undefined : loadWords(t, u64(lo, hi), 4);
+    return w === undefined
+      ? pointerText(lo, hi)
+      : `{rlim_cur=${showLimit(w[0]!, w[1]!)}, rlim_max=${showLimit(w[2]!, w[3]!)}}`;
   },
   ...(out && { out: true as const }),
 });
+/** Pointer to a struct rlimit64. */
 export const rlimit = limitKind(false);
 export const rlimitOut = limitKind(true);
-
-/** The status that exit takes, or a signal number where a trace should name it. */
-export const signal: Kind<number> = { load: (_t, lo) => lo | 0, show: (_t, lo) => signalName(lo | 0) };

@@ -1,13 +1,14 @@
 // Kinds of arguments of the calls about signals, and how a trace shows them.
 import { flagSet } from "./kinds-process.ts";
 import type { Kind } from "./row.ts";
-import { sigMax, signalName } from "./siginfo.ts";
+import { infoWords, sigMax, signalName } from "./siginfo.ts";
+import { showInfo } from "./siginfo-text.ts";
 import type { Task } from "./task.ts";
+import { addressText } from "./text.ts";
 import { loadWords } from "./words.ts";
 
 const two32 = 2 ** 32;
 const u64 = (lo: number, hi: number): number => (hi >>> 0) * two32 + (lo >>> 0);
-const address = (value: number): string => (value === 0 ? "NULL" : "0x" + value.toString(16));
 
 /** A signal number. */
 export const signo: Kind<number> = { load: (_t, lo) => lo | 0, show: (_t, lo) => signalName(lo | 0) };
@@ -26,7 +27,7 @@ const pointed = (words: number, show: (w: Int32Array) => string, out: boolean): 
   load: (_t, lo, hi) => u64(lo, hi),
   show: (t: Task, lo, hi, call) => {
     const w = out && (call.result ?? -1) < 0 ? undefined : loadWords(t, u64(lo, hi), words);
-    return w === undefined || u64(lo, hi) === 0 ? address(u64(lo, hi)) : show(w);
+    return w === undefined || u64(lo, hi) === 0 ? addressText(u64(lo, hi)) : show(w);
   },
   ...(out && { out: true as const }),
 });
@@ -47,7 +48,7 @@ const saFlags = flagSet({
 
 const showAction = (w: Int32Array): string => {
   const handler = u64(w[0]!, w[1]!);
-  const name = handler === 0 ? "SIG_DFL" : handler === 1 ? "SIG_IGN" : address(handler);
+  const name = handler === 0 ? "SIG_DFL" : handler === 1 ? "SIG_IGN" : addressText(handler);
   const member = w[2]! & 4 ? "sa_sigaction" : "sa_handler";
   return `{${member}=${name}, sa_mask=${showSet(w[4]!, w[5]!)}, sa_flags=${saFlags(w[2]! >>> 0)}}`;
 };
@@ -58,15 +59,12 @@ export const sigactionOut = pointed(6, showAction, true);
 
 const ssFlags = flagSet({ SS_ONSTACK: 1, SS_DISABLE: 2, SS_AUTODISARM: 0x80000000 });
 const showStack = (w: Int32Array): string =>
-  `{ss_sp=${address(u64(w[0]!, w[1]!))}, ss_flags=${ssFlags(w[2]! >>> 0)}, ss_size=${u64(w[4]!, w[5]!)}}`;
+  `{ss_sp=${addressText(u64(w[0]!, w[1]!))}, ss_flags=${ssFlags(w[2]! >>> 0)}, ss_size=${u64(w[4]!, w[5]!)}}`;
 
 /** Pointer to a stack_t. */
 export const stack = pointed(6, showStack, false);
 export const stackOut = pointed(6, showStack, true);
 
-const showInfo = (w: Int32Array): string =>
-  `{si_signo=${signalName(w[0]!)}, si_code=${w[2]}, si_pid=${w[4]}, si_uid=${w[5]}}`;
-
 /** Pointer to a siginfo_t. */
-export const siginfo = pointed(6, showInfo, false);
-export const siginfoOut = pointed(6, showInfo, true);
+export const siginfo = pointed(infoWords, showInfo, false);
+export const siginfoOut = pointed(infoWords, showInfo, true);

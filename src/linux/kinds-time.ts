@@ -4,10 +4,10 @@ import { errno, restart } from "./errno.ts";
 import { oneOf } from "./kinds-process.ts";
 import type { Kind } from "./row.ts";
 import type { Task } from "./task.ts";
+import { addressText } from "./text.ts";
 import { loadSetting, loadTimespec } from "./time-structs.ts";
 
 const u64 = (lo: number, hi: number): number => (hi >>> 0) * 2 ** 32 + (lo >>> 0);
-const address = (value: number): string => (value === 0 ? "NULL" : "0x" + value.toString(16));
 
 /** A pointer that is shown as what it points to, where that can be read; `out`: as it is after a call that worked. */
 const shownAs = (show: (t: Task, addr: number) => string | undefined, out: boolean): Kind<number> => ({
@@ -15,7 +15,7 @@ const shownAs = (show: (t: Task, addr: number) => string | undefined, out: boole
   show: (t, lo, hi, call) => {
     const addr = u64(lo, hi);
     const hidden = addr === 0 || (out && (call.result === undefined || call.result < 0));
-    return (hidden ? undefined : show(t, addr)) ?? address(addr);
+    return (hidden ? undefined : show(t, addr)) ?? addressText(addr);
   },
   ...(out && { out: true as const }),
 });
@@ -44,7 +44,7 @@ export const timespecRemainder: Kind<number> = {
   ...timespecOut,
   show: (t, lo, hi, call) => {
     const cut = call.result === -restart.ERESTART_RESTARTBLOCK || call.result === -errno.EINTR;
-    return (cut && u64(lo, hi) !== 0 ? showTimespec(t, u64(lo, hi)) : undefined) ?? address(u64(lo, hi));
+    return (cut && u64(lo, hi) !== 0 ? showTimespec(t, u64(lo, hi)) : undefined) ?? addressText(u64(lo, hi));
   },
 };
 /** Pointer to a `struct timeval`. */

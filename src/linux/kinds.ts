@@ -2,11 +2,11 @@
 import { readString } from "../memory/guest-memory.ts";
 import { errno } from "./errno.ts";
 import type { Kind } from "./row.ts";
+import { hexWords, pointerText, quote } from "./text.ts";
 
 const two32 = 2 ** 32;
 const u64 = (lo: number, hi: number): number => (hi >>> 0) * two32 + (lo >>> 0);
 const s64 = (lo: number, hi: number): number => hi * two32 + (lo >>> 0);
-const hex = (lo: number, hi: number): string => (u64(lo, hi) === 0 ? "NULL" : "0x" + u64(lo, hi).toString(16));
 
 /** C int. */
 export const int: Kind<number> = { load: (_t, lo) => lo | 0, show: (_t, lo) => String(lo | 0) };
@@ -17,7 +17,12 @@ export const size: Kind<number> = { load: (_t, lo, hi) => u64(lo, hi), show: (_t
 /** off_t and other signed 64-bit numbers. */
 export const offset: Kind<number> = { load: (_t, lo, hi) => s64(lo, hi), show: (_t, lo, hi) => String(s64(lo, hi)) };
 /** A guest address that the handler checks when it copies. */
-export const pointer: Kind<number> = { load: (_t, lo, hi) => u64(lo, hi), show: (_t, lo, hi) => hex(lo, hi) };
+export const pointer: Kind<number> = { load: (_t, lo, hi) => u64(lo, hi), show: (_t, lo, hi) => pointerText(lo, hi) };
+/** An unsigned 64-bit number that people read in hexadecimal, such as an offset in pages. */
+export const hexadecimal: Kind<number> = {
+  load: (_t, lo, hi) => u64(lo, hi),
+  show: (_t, lo, hi) => ((lo | hi) === 0 ? "0" : hexWords(lo, hi)),
+};
 export const fd: Kind<number> = { load: (_t, lo) => lo | 0, show: (_t, lo) => String(lo | 0) };
 /** A directory descriptor, where AT_FDCWD is -100. */
 export const dirfd: Kind<number> = {
@@ -36,6 +41,6 @@ export const path: Kind<string> = {
   },
   show: (t, lo, hi) => {
     const text = readString(t.memory, u64(lo, hi), pathMax);
-    return text == null ? hex(lo, hi) : JSON.stringify(text);
+    return text == null ? pointerText(lo, hi) : quote(text);
   },
 };

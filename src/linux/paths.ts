@@ -136,7 +136,12 @@ function lookupFrom(w: Walk, base: Base, path: string): Place | number {
 }
 
 /** `mustExist`: an error, too, where nothing is in the last place. */
-function walk(w: Walk, start: Base & { readonly rel: string }, path: readonly string[], mustExist: boolean): Place | number {
+function walk(
+  w: Walk,
+  start: Base & { readonly rel: string },
+  path: readonly string[],
+  mustExist: boolean,
+): Place | number {
   let { fd, rel, guest, inside } = start;
   let node = guest === undefined || guest === "/" ? undefined : nodeAt(w, guest);
   let magic = false;
@@ -166,7 +171,8 @@ function walk(w: Walk, start: Base & { readonly rel: string }, path: readonly st
     let next = join(rel, name);
     if (found === undefined) {
       if (node !== undefined) return -errno.ENOTDIR;
-      if (inside && !w.files.jailed && guest === "/" && hostOnly.has(name)) [fd, rel, next, inside] = [AT_FDCWD, "/", `/${name}`, false];
+      if (inside && !w.files.jailed && guest === "/" && hostOnly.has(name))
+        [fd, rel, next, inside] = [AT_FDCWD, "/", `/${name}`, false];
       if (!last || w.follow || mustExist) target = readlinkHost(fd, cstring(next));
       if (typeof target === "number" && target !== -errno.EINVAL && (!last || mustExist)) return target;
     } else if (found.kind === "absent") return -errno.ENOENT;

@@ -1,16 +1,17 @@
 // The texts of the files below /proc that show a guest process, in the layout of proc(5). Each is made when its file is
 // opened. Where the guest has nothing of its own (sessions, terminals, times), the emulator's figures are its figures.
-import { mapsText, usage } from "../memory/maps.ts";
-import { pageSize } from "../memory/guest-memory.ts";
+
 import { readFileSync } from "node:fs";
+import { pageSize } from "../memory/guest-memory.ts";
+import { mapsText, usage } from "../memory/maps.ts";
 import { Attr, attribute } from "./attributes.ts";
 import { closeOnExec, hostFd, openFds } from "./fds.ts";
 import { FsWord } from "./file-system.ts";
 import { isaString } from "./hwcap.ts";
 import { hardLimitOf, type Limits, limitOf, type Resource } from "./limits.ts";
 import { O, toGuestFlags } from "./open-flags.ts";
-import { handlerIs, SIG_DFL, SIG_IGN, TaskWord } from "./signals.ts";
 import { queuedCount } from "./signal-queue.ts";
+import { handlerIs, SIG_DFL, SIG_IGN, TaskWord } from "./signals.ts";
 import type { Task } from "./task.ts";
 
 /** A file below the host's /proc, or undefined. */
@@ -76,7 +77,11 @@ export function limits(l: Limits): string {
 }
 
 /** Numbers of stat(5)'s fields from the third on, as the host shows the emulator. */
-const hostStat = (): string[] => (hostFile("self/stat") ?? "").replace(/^.*\) /s, "").trimEnd().split(" ");
+const hostStat = (): string[] =>
+  (hostFile("self/stat") ?? "")
+    .replace(/^.*\) /s, "")
+    .trimEnd()
+    .split(" ");
 
 export function stat(t: Task): string {
   const fields = hostStat();
@@ -155,7 +160,7 @@ export function status(t: Task): string {
     VmData: kib(u.data * pageSize),
     VmStk: kib(u.stack * pageSize),
     VmExe: kib(u.codeEnd - u.codeStart),
-    VmLib: kib(0),
+    VmLib: kib(u.library * pageSize),
     VmPTE: kib(0),
     VmSwap: kib(0),
     Threads: "1",
@@ -171,7 +176,7 @@ export function status(t: Task): string {
     const key = line.slice(0, Math.max(0, line.indexOf(":")));
     return Object.hasOwn(values, key) ? `${key}:\t${values[key]}` : line;
   });
-  return lines.filter((line) => !line.startsWith("x86_")).join("\n");
+  return lines.filter((line) => !/^(x86_|untag_mask)/.test(line)).join("\n");
 }
 
 /** The host's, with the guest's flags; the files that an epoll set watches are left out, as they have host numbers. */

@@ -5,8 +5,8 @@ import { host } from "../host/syscall.ts";
 import { latin1 } from "../memory/guest-memory.ts";
 import { errno } from "./errno.ts";
 import { FdKind, fdKind, hostFd, openFds } from "./fds.ts";
-import { O, toHostFlags } from "./open-flags.ts";
 import { AT_FDCWD, cwdPath, descriptorPath, hostPathOf } from "./file-system.ts";
+import { O, toHostFlags } from "./open-flags.ts";
 import * as text from "./proc-text.ts";
 import { cstring, scratch, scratchU64 } from "./scratch.ts";
 import type { Task } from "./task.ts";
@@ -251,4 +251,3 @@ export function showsEmulator(h: number): boolean {
   const path = hostPathOf(h) ?? "";
   return !path.includes("/irq/") && [...path.matchAll(processDirectory)].some(([, pid]) => isEmulator(Number(pid)));
 }
-

@@ -8,7 +8,7 @@ import type { Task } from "./task.ts";
  */
 export interface Kind<T> {
   readonly load: (t: Task, lo: number, hi: number) => T | Fault;
-  /** Text for a trace. `out` kinds are shown after the call, when `result` is known. */
+  /** Text for a trace; "" leaves the argument out. `out` kinds are shown after the call, when `result` is known. */
   readonly show: (t: Task, lo: number, hi: number, call: Shown) => string;
   readonly out?: true;
 }

@@ -69,6 +69,7 @@ function deliver(t: Task, interrupted: Interrupted | undefined): void {
     const signo = info[0]!;
     const s = t.process.signals;
     if (handlerIs(s, signo, SIG_IGN)) continue;
+    t.process.signalled?.(info);
     if (handlerIs(s, signo, SIG_DFL)) {
       doDefault(t, signo);
       continue;

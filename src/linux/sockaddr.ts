@@ -4,8 +4,9 @@ import { newScratch } from "../host/scratch.ts";
 import { host } from "../host/syscall.ts";
 import { copyTo, latin1, readable } from "../memory/guest-memory.ts";
 import { errno } from "./errno.ts";
+import { AT_FDCWD, guestPath } from "./file-system.ts";
 import { O, toHostFlags } from "./open-flags.ts";
-import { AT_FDCWD, fullPath, guestPath, Look, type Place, resolve } from "./paths.ts";
+import { fullPath, Look, type Place, resolve } from "./paths.ts";
 import { cstring } from "./scratch.ts";
 import type { Task } from "./task.ts";
 

@@ -20,7 +20,7 @@ const fromX64: readonly (readonly [guest: number, host: number, words: number])[
   [8, 10, 2], // st_rdev
   [12, 12, 2], // st_size
   [14, 14, 1], // st_blksize
-  [16, 16, 8], // st_blocks, st_atim, st_mtim, st_ctim
+  [16, 16, 14], // st_blocks, st_atim, st_mtim, st_ctim
 ];
 
 /** Byte offsets into the guest's struct stat. */
@@ -35,8 +35,7 @@ const guestWords = new Int32Array(guestStat.buffer);
 export function convertStat(): Uint8Array {
   if (arch === "arm64") return scratch.u8.subarray(0, statBytes);
   guestWords.fill(0);
-  for (const [to, from, words] of fromX64)
-    for (let i = 0; i < words; i++) guestWords[to + i] = scratch.i32[from + i]!;
+  for (const [to, from, words] of fromX64) for (let i = 0; i < words; i++) guestWords[to + i] = scratch.i32[from + i]!;
   return guestStat;
 }
 

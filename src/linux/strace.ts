@@ -3,8 +3,11 @@
 import type { CallWatcher } from "./dispatch.ts";
 import { errnoName, restart } from "./errno.ts";
 import type { CallRow, Shown } from "./row.ts";
+import { type SigInfo, signalName } from "./siginfo.ts";
+import { showInfo } from "./siginfo-text.ts";
 import { errorText } from "./strerror.ts";
-import type { Task } from "./task.ts";
+import type { Exit, Task } from "./task.ts";
+import { hexWords } from "./text.ts";
 
 /** Watches calls and writes a line for each. Serves one thread. */
 export function traceCalls(write: (line: string) => void): CallWatcher {
@@ -14,7 +17,14 @@ export function traceCalls(write: (line: string) => void): CallWatcher {
       texts = row === undefined ? [] : argumentTexts(t, row, words, undefined);
     },
     leave: (t, row, nr, words, result) => {
-      if (row === undefined) write(line(`syscall_0x${nr.toString(16)}`, unsigned(words).map(hex), errorResult(result)));
+      if (row === undefined)
+        write(
+          line(
+            `syscall_0x${nr.toString(16)}`,
+            Array.from({ length: 6 }, (_, i) => hexWords(words[2 * i]!, words[2 * i + 1]!)),
+            errorResult(result),
+          ),
+        );
       else {
         const filled = argumentTexts(t, row, words, result);
         const shown = texts.map((text, i) => text ?? filled[i] ?? "?");
@@ -36,23 +46,20 @@ function argumentTexts(t: Task, row: CallRow, words: Int32Array, result: number 
 const unsigned = (words: Int32Array): number[] =>
   Array.from({ length: 6 }, (_, i) => (words[2 * i + 1]! >>> 0) * 2 ** 32 + (words[2 * i]! >>> 0));
 
-/** The line of a signal as it is delivered. `info`: the fields of its siginfo beyond number and code, `name=text`. */
-export const traceSignal = (name: string, code: string, info: readonly string[]): string =>
-  `--- ${name} {${[`si_signo=${name}`, `si_code=${code}`, ...info].join(", ")}} ---`;
+/** The line of a signal as it reaches the program. */
+export const traceSignal = (info: SigInfo): string => `--- ${signalName(info[0]!)} ${showInfo(info)} ---`;
 
 /** The last line: how the process ended. */
-export const traceExit = (
-  end: { readonly code: number } | { readonly signal: string; readonly core: boolean },
-): string =>
+export const traceExit = (end: Exit): string =>
   "code" in end
     ? `+++ exited with ${end.code} +++`
-    : `+++ killed by ${end.signal}${end.core ? " (core dumped)" : ""} +++`;
+    : `+++ killed by ${signalName(end.signal)}${end.coreDumped ? " (core dumped)" : ""} +++`;
 
 /** Results begin in this column where the call is short enough. */
 const resultColumn = 40;
 
 const line = (name: string, args: readonly string[], result: string): string =>
-  `${name}(${args.join(", ")}) `.padEnd(resultColumn) + `= ${result}`;
+  `${name}(${args.filter((text) => text !== "").join(", ")}) `.padEnd(resultColumn) + `= ${result}`;
 
 const hex = (n: number): string => "0x" + n.toString(16);
 

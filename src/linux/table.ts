@@ -1,35 +1,59 @@
 // All system calls, by number.
+import { copyingCalls } from "./calls/copying.ts";
+import { descriptorCalls } from "./calls/descriptors.ts";
+import { fcntlCalls } from "./calls/fcntl.ts";
 import { futexCalls } from "./calls/futex.ts";
 import { hwprobeCalls } from "./calls/hwprobe.ts";
 import { idsCalls } from "./calls/ids.ts";
 import { ioCalls } from "./calls/io.ts";
+import { ioctlCalls } from "./calls/ioctl.ts";
 import { killCalls } from "./calls/kill.ts";
 import { limitsCalls } from "./calls/limits.ts";
+import { metadataCalls } from "./calls/metadata.ts";
 import { mmCalls } from "./calls/mm.ts";
+import { nameCalls } from "./calls/names.ts";
+import { netCalls } from "./calls/net.ts";
+import { openCalls } from "./calls/open.ts";
+import { pollCalls } from "./calls/poll.ts";
 import { prctlCalls } from "./calls/prctl.ts";
 import { processCalls } from "./calls/process.ts";
+import { refusedCalls } from "./calls/refused.ts";
 import { schedCalls } from "./calls/sched.ts";
 import { signalCalls } from "./calls/signal.ts";
+import { storageCalls } from "./calls/storage.ts";
 import { systemCalls } from "./calls/system.ts";
 import { timeCalls } from "./calls/time.ts";
 import { timerCalls } from "./calls/timers.ts";
+import { xattrCalls } from "./calls/xattr.ts";
 import type { CallRow } from "./row.ts";
 
 const groups: readonly (readonly CallRow[])[] = [
+  copyingCalls,
+  descriptorCalls,
+  fcntlCalls,
   futexCalls,
   hwprobeCalls,
   idsCalls,
   ioCalls,
+  ioctlCalls,
   killCalls,
   limitsCalls,
+  metadataCalls,
   mmCalls,
+  nameCalls,
+  netCalls,
+  openCalls,
+  pollCalls,
   prctlCalls,
   processCalls,
+  refusedCalls,
   schedCalls,
   signalCalls,
+  storageCalls,
   systemCalls,
   timeCalls,
   timerCalls,
+  xattrCalls,
 ];
 
 const rows: (CallRow | undefined)[] = [];

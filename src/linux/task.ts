@@ -6,6 +6,7 @@ import type { Attributes } from "./attributes.ts";
 import type { FdTable } from "./fds.ts";
 import type { FileSystem } from "./file-system.ts";
 import type { Limits } from "./limits.ts";
+import type { SigInfo } from "./siginfo.ts";
 import type { ProcessSignals, TaskSignals } from "./signals.ts";
 import type { Timers } from "./timers.ts";
 
@@ -30,6 +31,8 @@ export interface Process {
   readonly started: number;
   /** Called once for each system-call number that has no row. */
   readonly log: (line: string) => void;
+  /** Told of each signal that is about to be handled, or to do what its default is. */
+  signalled?: (info: SigInfo) => void;
   /** Set by exit_group or a fatal signal: the engine loop ends. */
   exit: Exit | undefined;
 }

@@ -10,8 +10,8 @@ import { O } from "./open-flags.ts";
 import { procNode } from "./proc.ts";
 import { cstring, scratch, scratchU64, setVector, vectorLimit } from "./scratch.ts";
 import { Sig } from "./siginfo.ts";
-import { queueSignal } from "./signals.ts";
 import { readSignalFd } from "./signalfd.ts";
+import { queueSignal } from "./signals.ts";
 import type { Task } from "./task.ts";
 import { blocking } from "./wait.ts";
 
@@ -146,7 +146,8 @@ export function readSpecial(t: Task, fd: number, h: number, address: number, len
   if (kind === FdKind.signal) return at === undefined ? readSignalFd(t, fd, address, length) : -errno.ESPIPE;
   const n = usable(t, address, length, Page.write);
   if (n < 0) return n;
-  if (kind === FdKind.memory) return moveMemory(t, h, at, n, (from, bytes) => t.memory.u8.copyWithin(address, from, from + bytes), Page.read);
+  if (kind === FdKind.memory)
+    return moveMemory(t, h, at, n, (from, bytes) => t.memory.u8.copyWithin(address, from, from + bytes), Page.read);
   const to = hostAddress(t, address, n);
   return at === undefined ? host("read", h, to, n) : host("pread64", h, to, n, at);
 }
@@ -169,7 +170,14 @@ export function writeSpecial(t: Task, fd: number, h: number, address: number, le
 }
 
 /** Moves up to `n` bytes at the file position of /proc/self/mem, which is a guest address. */
-function moveMemory(t: Task, h: number, at: number | undefined, n: number, move: (address: number, n: number) => void, bits: number): number {
+function moveMemory(
+  t: Task,
+  h: number,
+  at: number | undefined,
+  n: number,
+  move: (address: number, n: number) => void,
+  bits: number,
+): number {
   const address = at ?? host("lseek", h, 0, SEEK_CUR);
   if (n === 0) return 0;
   const moved = usable(t, address, n, bits);

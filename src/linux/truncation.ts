@@ -1,6 +1,7 @@
 // Files that are about to become shorter: the address space is told first, so that no page past the new end is touched.
-import { fileStatus } from "../memory/backing.ts";
+
 import { fileResized } from "../memory/address-space.ts";
+import { fileStatus } from "../memory/backing.ts";
 import type { Task } from "./task.ts";
 
 /** Says that the open host file will end at `size` bytes. */

@@ -3,6 +3,7 @@
 // of its own: every page of the memory stays readable and writable on the host (the engine changes the protection of
 // the whole when it frees a memory, and aborts if that is refused), no page is ever without a mapping (another thread's
 // mmap could land in the hole), and what the guest has not mapped reads as zero.
+import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { loadU64, newScratch, reserve } from "../host/scratch.ts";
 import { host } from "../host/syscall.ts";
@@ -20,6 +21,18 @@ const syncNow = 4;
 const failed = (result: number): boolean => result < 0;
 const pages = (n: number): number => n * pageSize;
 const at = (m: GuestMemory, page: number): number => m.hostBase + page * pageSize;
+
+/** A sentence for the user where the host's pages are not of the guest's size, without which nothing here works. */
+export function hostPageProblem(): string | undefined {
+  const AT_PAGESZ = 6;
+  const auxv = readFileSync("/proc/self/auxv");
+  for (let at = 0; at + 16 <= auxv.length; at += 16) {
+    const size = auxv.readUInt32LE(at + 8);
+    if (auxv.readUInt32LE(at) === AT_PAGESZ && size !== pageSize)
+      return `sabre needs a host with pages of ${pageSize} bytes; this one's have ${size}`;
+  }
+  return undefined;
+}
 
 export interface FileStatus extends FileIdentity {
   /** In bytes. */
@@ -143,9 +156,11 @@ export function anonymous(m: GuestMemory, start: number, end: number): void {
  * The memory's pages go back to the host: 6 us for one page that was in use, 0.6 us where there was none.
  */
 export function discard(m: GuestMemory, start: number, end: number): void {
-  if (start === end) return;
-  const r = host("madvise", at(m, start), pages(end - start), dontNeed);
-  if (r < 0) throw new Error(`the host keeps pages ${start}..${end} of the guest: madvise answers ${r}`);
+  // Beyond the memory's size nothing was ever touched.
+  const last = Math.min(end, m.size / pageSize);
+  if (start >= last) return;
+  const r = host("madvise", at(m, start), pages(last - start), dontNeed);
+  if (r < 0) throw new Error(`the host keeps pages ${start}..${last} of the guest: madvise answers ${r}`);
 }
 
 /** Passes an advice on. */

@@ -159,7 +159,8 @@ export function map(
   };
   const change = edit(space, old, [vma]);
   if (change.count > maxMapCount + 1) return failure(-ENOMEM);
-  if (!reachTo(space, end)) return failure(-ENOMEM);
+  // An address range that is only reserved needs no memory.
+  if ((vma.prot !== 0 || lifted !== undefined) && !reachTo(space, end)) return failure(-ENOMEM);
 
   const before = takeRights(space, start, end);
   if (lifted === undefined) release(space, old.inside);
@@ -256,7 +257,7 @@ function fileBacking(
   shared: boolean,
   source: MapSource,
 ): Backing | number {
-  if (source.offset + n * pageSize > 2 ** 63 - 2 ** 12) return -EOVERFLOW;
+  if (source.offset < 0 || source.offset + n * pageSize > 2 ** 63 - 2 ** 12) return -EOVERFLOW;
   const status = fileStatus(source.fd);
   if (typeof status === "number") return status;
   if (!status.mappable) return fileError(source.fd);
@@ -352,6 +353,7 @@ export function protect(space: AddressSpace, addr: number, length: number, prot:
   const middle = old.inside.map((v) => ({ ...v, prot: newProt }));
   const change = edit(space, old, middle);
   if (change.count > Math.max(maxMapCount, vmaCount(space))) return -ENOMEM;
+  if (newProt !== 0 && !reachTo(space, end)) return -ENOMEM;
   commit(space, change);
   paintPages(space, start, end, pageBits(newProt));
   return 0;

@@ -236,14 +236,14 @@ export interface NamedFile extends FileIdentity {
 
 /** The file record of that number. */
 export function fileAt(t: Mappings, file: number): NamedFile {
-  const [major, minor, inoLow, inoHigh, at, length] = t.files.subarray(file * fileStride, (file + 1) * fileStride);
-  return {
-    major: major!,
-    minor: minor!,
-    inoLow: inoLow!,
-    inoHigh: inoHigh!,
-    name: latin1(t.names.subarray(at!, at! + length! - 1)),
-  };
+  const r = file * fileStride;
+  const w = t.files;
+  return { major: w[r]!, minor: w[r + 1]!, inoLow: w[r + 2]!, inoHigh: w[r + 3]!, name: latin1(nameAt(t, file)) };
+}
+
+function nameAt(t: Mappings, file: number): Uint8Array {
+  const at = t.files[file * fileStride + 4]!;
+  return t.names.subarray(at, at + t.files[file * fileStride + 5]! - 1);
 }
 
 export function isFile(t: Mappings, file: number, id: FileIdentity): boolean {
@@ -257,14 +257,15 @@ export function isFile(t: Mappings, file: number, id: FileIdentity): boolean {
 /** The number of that file's record, made where there is none. 0 where no room is left for it. */
 export function internFile(t: Mappings, f: NamedFile): number {
   const used = t.head[Head.files]!;
-  for (let n = 1; n <= used; n++) if (isFile(t, n, f) && fileAt(t, n).name === f.name) return n;
+  const name = Buffer.from(f.name, "latin1");
+  for (let n = 1; n <= used; n++) if (isFile(t, n, f) && name.equals(nameAt(t, n))) return n;
   if (used === maxFiles || t.head[Head.names]! + f.name.length > t.names.length) sweepFiles(t);
   const at = t.head[Head.names]!;
   if (at + f.name.length > t.names.length) return 0;
   let n = 1;
   while (n <= t.head[Head.files]! && t.files[n * fileStride + 5] !== 0) n++;
   if (n > maxFiles) return 0;
-  t.names.set(Buffer.from(f.name, "latin1"), at);
+  t.names.set(name, at);
   t.files.set([f.major, f.minor, f.inoLow, f.inoHigh, at, f.name.length + 1], n * fileStride);
   t.head[Head.names] = at + f.name.length;
   t.head[Head.files] = Math.max(t.head[Head.files]!, n);

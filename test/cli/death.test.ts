@@ -30,16 +30,26 @@ describe("dies by the signal itself, without a core", () => {
 });
 
 test("the message names signal, place and address", () => {
-  const message = deathMessage("./a.out", { signal: "SIGSEGV", pc: 0x1052c, symbol: "main+0x1c", address: 8 });
+  const message = deathMessage("./a.out", { signal: "SIGSEGV", pc: 0x1052cn, symbol: "main+0x1c", address: 8n });
   expect(message).toBe("./a.out: killed by SIGSEGV at pc 0x1052c <main+0x1c>, fault address 0x8");
 });
 
+test("an address that is the pc itself is not said twice", () => {
+  const message = deathMessage("a", {
+    signal: "SIGILL",
+    pc: 2n ** 64n - 2n,
+    symbol: undefined,
+    address: 2n ** 64n - 2n,
+  });
+  expect(message).toBe("a: killed by SIGILL at pc 0xfffffffffffffffe");
+});
+
 test("parts that are not known are left out", () => {
-  const message = deathMessage("a", { signal: "SIGABRT", pc: 0x10000, symbol: undefined, address: undefined });
+  const message = deathMessage("a", { signal: "SIGABRT", pc: 0x10000n, symbol: undefined, address: undefined });
   expect(message).toBe("a: killed by SIGABRT at pc 0x10000");
 });
 
 test("nothing is said of signals by which pipelines and terminals end programs", () => {
   for (const signal of ["SIGPIPE", "SIGINT"])
-    expect(deathMessage("a", { signal, pc: 0, symbol: undefined, address: undefined })).toBeUndefined();
+    expect(deathMessage("a", { signal, pc: 0n, symbol: undefined, address: undefined })).toBeUndefined();
 });

@@ -27,7 +27,7 @@ describe("the exit status is the guest's", () => {
 describe("a signal that kills the guest kills sabre, which says where", () => {
   for (const [name, words, message] of [
     ["SIGSEGV", ["fault", "8"], /^sabre: \S+: killed by SIGSEGV at pc 0x[0-9a-f]+ <fault\S*>, fault address 0x8\n$/],
-    ["SIGSEGV", ["fault", "0xffffffffdeadbeef"], /SIGSEGV .* fault address 0xffffffffdeadb...\n$/],
+    ["SIGSEGV", ["fault", "0xffffffffdeadbeef"], /SIGSEGV .* fault address 0xffffffffdeadbeef\n$/],
     ["SIGILL", ["illegal"], /^sabre: \S+: killed by SIGILL at pc 0x[0-9a-f]+ <main\+0x[0-9a-f]+>/],
     ["SIGABRT", ["abort"], /killed by SIGABRT at pc 0x[0-9a-f]+ </],
     ["SIGTERM", ["raise", "15"], /killed by SIGTERM/],
@@ -107,7 +107,7 @@ test("--stats=json gives the figures as the last line of stderr", async () => {
   const { stderr, stdout } = await sabre(["run", "--stats=json", guest, "args"]);
   expect(stdout).toBe(`${guest}\nargs\n`);
   const stats = JSON.parse(stderr.trim().split("\n").at(-1)!) as Record<string, unknown>;
-  expect(stats).toMatchObject({ instructions: expect.any(Number), calls: { write: { count: 1, errors: 0 } } });
+  expect(stats).toMatchObject({ calls: { write: { count: 1, errors: 0 } } });
   expect(stats["instructions"]).toBeGreaterThan(1000);
 });
 
@@ -142,8 +142,12 @@ describe("--log", () => {
   });
   test("in_asm shows each block's instructions by symbol", async () => {
     const { stderr } = await sabre(["run", "-d", "in_asm", guest, "exit", "0"]);
-    expect(stderr).toMatch(/<_start>|_start/);
-    expect(stderr).toMatch(/\n +[0-9a-f]+:\t[0-9a-f]+ +\tecall\n/);
+    const lines = stderr.split("\n");
+    expect(lines.slice(1, 3)).toEqual([
+      expect.stringMatching(/^[0-9a-f]{16} <_start>:$/),
+      expect.stringMatching(/^ +[0-9a-f]+:\t[0-9a-f]+ +\tjal\t[0-9a-f]+ <\w+>$/),
+    ]);
+    expect(lines.some((line) => /^ +[0-9a-f]+:\t00000073 +\tecall$/.test(line))).toBe(true);
   });
   test("page shows the memory map", async () => {
     expect((await sabre(["run", "-d", "page", guest, "exit", "0"])).stderr).toMatch(/r-xp.*\n(.*\n)*.*\[stack\]/);

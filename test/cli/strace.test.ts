@@ -4,6 +4,7 @@ import { type ErrnoName, errno, restart } from "../../src/linux/errno.ts";
 import { dirfd, int, path, pointer } from "../../src/linux/kinds.ts";
 import { bufferOut, openFlags } from "../../src/linux/kinds-file.ts";
 import { type CallRow, call } from "../../src/linux/row.ts";
+import { Code, faultInfo, kernelInfo, Sig, timerInfo, userInfo } from "../../src/linux/siginfo.ts";
 import { traceCalls, traceExit, traceSignal } from "../../src/linux/strace.ts";
 import { errorText } from "../../src/linux/strerror.ts";
 import type { Task } from "../../src/linux/task.ts";
@@ -91,10 +92,20 @@ test("every error has a text", () => {
   expect(errorText(999)).toBe("Unknown error 999");
 });
 
-test("signals and the end are shown as strace does", () => {
-  expect(traceSignal("SIGSEGV", "SEGV_MAPERR", ["si_addr=NULL"])).toBe(
-    "--- SIGSEGV {si_signo=SIGSEGV, si_code=SEGV_MAPERR, si_addr=NULL} ---",
-  );
+describe("signals are shown with what their siginfo says", () => {
+  for (const [info, expected] of [
+    [faultInfo(Sig.SEGV, Code.SEGV_ACCERR, 16), "SIGSEGV, si_code=SEGV_ACCERR, si_addr=0x10"],
+    [faultInfo(Sig.SEGV, Code.SEGV_MAPERR, -1, -1), "SIGSEGV, si_code=SEGV_MAPERR, si_addr=0xffffffffffffffff"],
+    [faultInfo(Sig.BUS, Code.BUS_ADRALN, 0), "SIGBUS, si_code=BUS_ADRALN, si_addr=NULL"],
+    [userInfo(Sig.TERM, Code.SI_USER, 42, 1000), "SIGTERM, si_code=SI_USER, si_pid=42, si_uid=1000"],
+    [kernelInfo(Sig.SEGV), "SIGSEGV, si_code=SI_KERNEL"],
+    [timerInfo(34, 7, 2, 5, 0), "SIGRT_2, si_code=SI_TIMER, si_timerid=7, si_overrun=2, si_value={int=5, ptr=0x5}"],
+  ] as const)
+    test(expected, () => expect(traceSignal(info)).toBe(`--- ${expected.split(",")[0]} {si_signo=${expected}} ---`));
+});
+
+test("the last line says how it ended", () => {
   expect(traceExit({ code: 3 })).toBe("+++ exited with 3 +++");
-  expect(traceExit({ signal: "SIGABRT", core: true })).toBe("+++ killed by SIGABRT (core dumped) +++");
+  expect(traceExit({ signal: Sig.ABRT, coreDumped: true })).toBe("+++ killed by SIGABRT (core dumped) +++");
+  expect(traceExit({ signal: Sig.KILL, coreDumped: false })).toBe("+++ killed by SIGKILL +++");
 });

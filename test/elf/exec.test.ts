@@ -1,7 +1,7 @@
 // Starting programs: what is mapped where, what the stack holds, which scripts lead where, and what is said when a
 // program does not start.
 import { describe, expect, test } from "bun:test";
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { loadSegments } from "../../src/elf/check.ts";
@@ -308,6 +308,23 @@ describe("a program that does not start", () => {
       refusal(request("/proc/self/maps", { locate: () => ({ ...hostPath(""), guest: undefined, node: {} }) })),
     ).toMatchObject({ errno: 13 });
   });
+});
+
+test("no start, good or bad, leaves a file open", () => {
+  const truncated = program("truncated", bytesOf(fixed).subarray(0, 300));
+  const badLibrary = (path: string) => locate(path.startsWith("/lib/") ? truncated : path);
+  const noLibrary = (path: string) => (path.startsWith("/lib/") ? -2 : locate(path));
+  const before = readdirSync("/proc/self/fd").length;
+  for (let i = 0; i < 20; i++) {
+    start(request(dynamic));
+    start(request(script(`#!${fixed}`, "")));
+    refusal(request(truncated));
+    refusal(request(script(`#!${truncated}`, "")));
+    refusal(request(dynamic, { locate: badLibrary }));
+    refusal(request(dynamic, { locate: noLibrary }));
+    refusal(request(fixed, { envp: ["x".repeat(200_000)] }));
+  }
+  expect(readdirSync("/proc/self/fd").length).toBeLessThan(before + 20);
 });
 
 test("a program with any header changed starts or is refused in one sentence", () => {

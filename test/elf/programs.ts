@@ -3,8 +3,8 @@ import { afterAll } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ElfFile, readElf } from "../../src/elf/file.ts";
-import { type FileError, hostPath, isFileError, openSource, sourceOfBytes } from "../../src/elf/source.ts";
+import { type ElfFile, openElf, readElf } from "../../src/elf/file.ts";
+import { type FileError, hostPath, isFileError, sourceOfBytes } from "../../src/elf/source.ts";
 
 /** Where the cross compiler's libraries are: a root for dynamic programs. */
 export const crossRoot = "/usr/riscv64-linux-gnu";
@@ -38,8 +38,7 @@ export const parse = (bytes: Uint8Array, name = "prog"): ElfFile | FileError => 
 
 /** Opens an ELF file that is known to be good. */
 export function open(path: string): ElfFile {
-  const source = openSource(hostPath(path), path, false);
-  const elf = isFileError(source) ? source : readElf(source);
+  const elf = openElf(hostPath(path), path);
   if (isFileError(elf)) throw new Error(elf.message);
   return elf;
 }

@@ -5,6 +5,7 @@
 // Each sequence runs at CODE and ends by a trap; memory at DATA is filled from a fixed pattern before it.
 // Standard output, a record a trap: signal, si_code, si_addr, pc, x1..x31, f0..f31, fcsr (8 bytes each), the data.
 //
+// A sequence that does not end within LIMIT microseconds leaves SIGALRM and zeros.
 // All is done in the signal handler: it writes the state that the kernel saved, and makes it return into the next.
 typedef unsigned long u64;
 typedef unsigned char u8;
@@ -21,7 +22,7 @@ static long call(long n, long a, long b, long c, long d, long e, long f) {
   return a0;
 }
 
-enum { READ = 63, WRITE = 64, EXIT = 93, ALTSTACK = 132, ACTION = 134, MMAP = 222, PROTECT = 226 };
+enum { READ = 63, WRITE = 64, EXIT = 93, TIMER = 103, ALTSTACK = 132, ACTION = 134, MMAP = 222, PROTECT = 226 };
 
 static void leave(int status) {
   for (;;) call(EXIT, status, 0, 0, 0, 0, 0);
@@ -51,14 +52,29 @@ struct context {
   unsigned fcsr;
 };
 
+#define LIMIT 100000
 static struct state next;
 static u8 stack[65536] __attribute__((aligned(16)));
 static int started;
 
+static void prepare(void) {
+  call(PROTECT, DATA + 0x1000, 0x1000, 3, 0, 0, 0);
+  for (u64 i = 0; i < (DATA_SIZE - 0x1000) / 8; i++) ((u64 *)DATA)[i] = i * 0x9e3779b97f4a7c15ul;
+  call(PROTECT, DATA + 0x1000, 0x1000, 1, 0, 0, 0);
+}
+
 static void handler(int signal, int *info, struct context *c) {
+  u64 timer[4] = {0, 0, 0, 0};
+  call(TIMER, 0, (long)timer, 0, 0, 0, 0);
   if (started) {
     u64 head[4] = {signal, info[2], signal == 5 ? 0 : *(u64 *)(info + 4), c->pc};
     u64 fcsr = c->fcsr;
+    if (signal == 14) {
+      head[1] = head[2] = head[3] = fcsr = 0;
+      for (int i = 0; i < 31; i++) c->x[i] = 0;
+      for (int i = 0; i < 32; i++) c->f[i] = 0;
+      prepare();
+    }
     put(head, sizeof head);
     put(c->x, sizeof c->x);
     put(c->f, sizeof c->f);
@@ -69,9 +85,9 @@ static void handler(int signal, int *info, struct context *c) {
   u64 length;
   if (!fill(&next, sizeof next)) leave(0);
   if (!fill(&length, 8) || length > CODE_SIZE || !fill((void *)CODE, length)) leave(2);
-  call(PROTECT, DATA + 0x1000, 0x1000, 3, 0, 0, 0);
-  for (u64 i = 0; i < (DATA_SIZE - 0x1000) / 8; i++) ((u64 *)DATA)[i] = i * 0x9e3779b97f4a7c15ul;
-  call(PROTECT, DATA + 0x1000, 0x1000, 1, 0, 0, 0);
+  prepare();
+  timer[3] = LIMIT;
+  call(TIMER, 0, (long)timer, 0, 0, 0, 0);
   __asm__ volatile("fence.i" ::: "memory");
   for (int i = 0; i < 31; i++) c->x[i] = next.x[i];
   for (int i = 0; i < 32; i++) c->f[i] = next.f[i];
@@ -86,7 +102,7 @@ __attribute__((used)) static void run(void) {
   u64 alternate[3] = {(u64)stack, 0, sizeof stack};
   call(ALTSTACK, (long)alternate, 0, 0, 0, 0, 0);
   u64 action[3] = {(u64)handler, 0x08000004 | 0x40000000, 0}; // SA_SIGINFO, SA_ONSTACK, SA_NODEFER
-  static const u8 signals[] = {4, 5, 7, 8, 11};
+  static const u8 signals[] = {4, 5, 7, 8, 11, 14};
   for (unsigned i = 0; i < sizeof signals; i++) call(ACTION, signals[i], (long)action, 0, 8, 0, 0);
   __asm__ volatile("fcvt.d.w ft0, zero\n ebreak"); // the floating-point state is live from here on
   leave(4);

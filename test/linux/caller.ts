@@ -1,10 +1,10 @@
 // A guest thread without a program, for tests that make system calls by name and look at what became of the thread.
 import { getI64, hart, setPc, setX } from "../../src/cpu/hart.ts";
-import { Page, pageSize } from "../../src/memory/guest-memory.ts";
 import { newProcess } from "../../src/linux/process.ts";
 import type { CallRow } from "../../src/linux/row.ts";
 import { finishCall } from "../../src/linux/signal-delivery.ts";
 import type { Task } from "../../src/linux/task.ts";
+import { Page, pageSize } from "../../src/memory/guest-memory.ts";
 
 /** Memory of the thread: `size` bytes that can be read and written, after which nothing is mapped. */
 export const room = { start: 0x100000, size: 16 * pageSize, end: 0x100000 + 16 * pageSize } as const;

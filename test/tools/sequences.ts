@@ -50,8 +50,10 @@ function shape(form: Form, random: number, keep: boolean): number {
     let register = 0;
     for (const { from, mask, to } of field.pieces) register |= ((bits >>> from) & mask) << to;
     register += field.base;
-    if (keep && field.name === "rd" && (pointers.includes(register) || register === counter)) register = 10;
-    if (keep && field.name === "rs1" && touchesMemory(form)) register = pointers[register & 1]!;
+    // The second pointer is always good: atomics need an aligned address, or the reference gives up.
+    if (field.name === "rd" && (register === pointers[1] || (keep && (register === 8 || register === counter)))) register = 10;
+    if (field.name === "rs1" && form.row.ext === "A") register = pointers[1]!;
+    else if (keep && field.name === "rs1" && touchesMemory(form)) register = pointers[register & 1]!;
     bits = place(field, register, bits);
   }
   return form.length === 2 ? bits & 0xffff : bits;
@@ -133,7 +135,7 @@ export function sequences(usable: (form: Form) => boolean, maxLength = 24): fc.A
     .record({ loop: fc.array(plain, { minLength: 1, maxLength: 5 }), times: fc.integer({ min: 1, max: 8 }) })
     .map((l): Piece => l);
   const piece = fc.oneof({ weight: 19, arbitrary: simple }, { weight: 1, arbitrary: loop });
-  const pointer = fc.integer({ min: 0, max: 0x1fff }).map((o) => BigInt(dataBase + (o & (o & 1 ? -1 : -16))));
+  const pointer = fc.integer({ min: 0, max: 0x1ff }).map((o) => BigInt(dataBase + 16 * o));
   return fc
     .record({
       x: fc.array(integer, { minLength: 31, maxLength: 31 }),
@@ -226,6 +228,8 @@ export function difference(a: Uint8Array, b: Uint8Array): string[] {
     if (at + 8 > a.length || at + 8 > b.length) return [...found, "one of them ended early"];
     const [wa, wb] = [va!.getBigUint64(at, true), vb!.getBigUint64(at, true)];
     if (wa === wb) continue;
+    // Of an address that x86-64 cannot even fault on, the reference does not know the number.
+    if (names[at / 8] === "si_addr" && BigInt.asIntN(48, wb) !== BigInt.asIntN(64, wb)) continue;
     const data = at - names.length * 8;
     const name = names[at / 8] ?? `data+0x${data.toString(16)}`;
     found.push(`${name}: ${wa.toString(16)} and ${wb.toString(16)}`);

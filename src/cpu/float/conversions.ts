@@ -171,19 +171,19 @@ export function makeConversions(h: Hart, exact: Fpu) {
     return writeSingle(rd, r);
   }
 
-  function doubleFromSingle(rd: number, rs1: number): number {
+  function doubleFromSingle(rd: number, rs1: number, rm: number): number {
     const a = readSingle(rs1);
-    return Number.isNaN(a) ? exact["f64.from_f32"](rd, rs1) : writeDouble(rd, a);
+    return Number.isNaN(a) || isReserved(modeOf(rm)) ? exact["f64.from_f32"](rd, rs1, rm) : writeDouble(rd, a);
   }
 
-  function singleFromHalf(rd: number, rs1: number): number {
+  function singleFromHalf(rd: number, rs1: number, rm: number): number {
     const a = readHalf(rs1);
-    return Number.isNaN(a) ? exact["f32.from_f16"](rd, rs1) : writeSingle(rd, a);
+    return Number.isNaN(a) || isReserved(modeOf(rm)) ? exact["f32.from_f16"](rd, rs1, rm) : writeSingle(rd, a);
   }
 
-  function doubleFromHalf(rd: number, rs1: number): number {
+  function doubleFromHalf(rd: number, rs1: number, rm: number): number {
     const a = readHalf(rs1);
-    return Number.isNaN(a) ? exact["f64.from_f16"](rd, rs1) : writeDouble(rd, a);
+    return Number.isNaN(a) || isReserved(modeOf(rm)) ? exact["f64.from_f16"](rd, rs1, rm) : writeDouble(rd, a);
   }
 
   const toHalf =

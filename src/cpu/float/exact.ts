@@ -113,13 +113,10 @@ export function makeExact(h: Hart): Fpu {
     };
   };
 
-  const narrow = (to: Format, from: Format) => (rd: number, rs1: number, rm: number) => {
+  const convert = (to: Format, from: Format) => (rd: number, rs1: number, rm: number) => {
     const mode = modeOf(rm);
     return reserved(mode) ? 1 : write(to, rd, core.convert(to, from, read(from, rs1), mode));
   };
-
-  const widen = (to: Format, from: Format) => (rd: number, rs1: number) =>
-    write(to, rd, core.convert(to, from, read(from, rs1), Mode.rne));
 
   const bits = (f: Format) => (rs1: number) => give(BigInt.asIntN(f.width, raw(rs1)), 0);
   const fromBits = (f: Format) => (rd: number, lo: number, hi: number) =>
@@ -176,12 +173,12 @@ export function makeExact(h: Hart): Fpu {
     "i64.from_f64_s": toInteger(f64, 64, true),
     "i64.from_f64_u": toInteger(f64, 64, false),
     "i32.from_f64_mod": (rs1) => give(...core.toIntegerModular(f64, read(f64, rs1))),
-    "f32.from_f64": narrow(f32, f64),
-    "f64.from_f32": widen(f64, f32),
-    "f16.from_f32": narrow(f16, f32),
-    "f32.from_f16": widen(f32, f16),
-    "f16.from_f64": narrow(f16, f64),
-    "f64.from_f16": widen(f64, f16),
+    "f32.from_f64": convert(f32, f64),
+    "f64.from_f32": convert(f64, f32),
+    "f16.from_f32": convert(f16, f32),
+    "f32.from_f16": convert(f32, f16),
+    "f16.from_f64": convert(f16, f64),
+    "f64.from_f16": convert(f64, f16),
     "f16.bits": bits(f16),
     "f16.from_bits": fromBits(f16),
   };

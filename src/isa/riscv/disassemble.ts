@@ -128,3 +128,15 @@ export function disassemble(bits: number, pc: number, options: DisassemblyOption
   const operands = render(asm, values, pc, options);
   return operands ? `${name}\t${operands}` : name;
 }
+
+/** A line of a listing as objdump writes it: address, bits, text; without a newline. */
+export function listingLine(bits: number, pc: number, options: DisassemblyOptions = {}): string {
+  const shown = (bits >>> 0)
+    .toString(16)
+    .padStart(2 * lengthOf(bits), "0")
+    .padEnd(18);
+  return `${pc.toString(16).padStart(8)}:\t${shown}\t${disassemble(bits, pc, options)}`;
+}
+
+/** The line above the first instruction of a symbol. */
+export const listingHead = (pc: number, symbol: string): string => `${pc.toString(16).padStart(16, "0")} <${symbol}>:`;

@@ -31,7 +31,7 @@ export const rv64d = {
   "fclass.d":  { bits: "1110001 00000 rs1 001 rd 1010011",       asm: "rd,fs1",            ext: "D", does: [rd(node("f64.class", fs1))] },
 
   "fcvt.s.d":  { bits: "0100000 00001 rs1 rm rd 1010011",        asm: "fd,fs1,rm",         ext: "D", does: [rd(node("f32.from_f64", fs1, rm))] },
-  "fcvt.d.s":  { bits: "0100001 00000 rs1 rm rd 1010011",        asm: "fd,fs1,exact",      ext: "D", does: [rd(node("f64.from_f32", s("rs1")))] },
+  "fcvt.d.s":  { bits: "0100001 00000 rs1 rm rd 1010011",        asm: "fd,fs1,exact",      ext: "D", does: [rd(node("f64.from_f32", s("rs1"), rm))] },
   "fcvt.w.d":  { bits: "1100001 00000 rs1 rm rd 1010011",        asm: "rd,fs1,rm",         ext: "D", does: [rd(node("i32.from_f64_s", fs1, rm))] },
   "fcvt.wu.d": { bits: "1100001 00001 rs1 rm rd 1010011",        asm: "rd,fs1,rm",         ext: "D", does: [rd(node("i32.from_f64_u", fs1, rm))] },
   "fcvt.l.d":  { bits: "1100001 00010 rs1 rm rd 1010011",        asm: "rd,fs1,rm",         ext: "D", does: [rd(node("i64.from_f64_s", fs1, rm))] },

@@ -2,7 +2,7 @@
 // send to the owner of a file would reach the emulator, so nothing here makes it send any.
 import { host } from "../../host/syscall.ts";
 import { accessible, Page, writable } from "../../memory/guest-memory.ts";
-import { errno } from "../errno.ts";
+import { errno, restart } from "../errno.ts";
 import { closeOnExec, hostFd, setCloseOnExec } from "../fds.ts";
 import { fd, size } from "../kinds.ts";
 import { showOpenFlags } from "../kinds-file.ts";
@@ -10,8 +10,9 @@ import { flags, oneOf } from "../kinds-process.ts";
 import { O, toGuestFlags, toHostFlags } from "../open-flags.ts";
 import { type CallRow, call, type Kind } from "../row.ts";
 import type { Task } from "../task.ts";
+import { nextExpiry } from "../timers.ts";
 import { hostOf } from "../transfer.ts";
-import { blocking, Poll } from "../wait.ts";
+import { blocking, deadlineIn, never, Poll, pollHost } from "../wait.ts";
 import { duplicate } from "./descriptors.ts";
 
 const F = {
@@ -117,16 +118,38 @@ function passOn(t: Task, h: number, command: number, argument: number): number {
   const struct = byPointer.get(command);
   if (struct === undefined) return -errno.EINVAL;
   const [bytes, out] = struct;
-  const usable = out ? writable(t.memory, argument, bytes) !== undefined : accessible(t.memory, argument, bytes, Page.read);
+  const usable = out
+    ? writable(t.memory, argument, bytes) !== undefined
+    : accessible(t.memory, argument, bytes, Page.read);
   if (!usable) return -errno.EFAULT;
   const attempt = () => host("fcntl", h, command, t.memory.hostBase + argument);
-  const waits = command === F.F_SETLKW || command === F.F_OFD_SETLKW;
-  return waits ? blocking(t, h, Poll.IN, attempt) : attempt();
+  if (command !== F.F_SETLKW && command !== F.F_OFD_SETLKW) return attempt();
+  return lock(t, h, attempt, () => host("fcntl", h, command - 1, t.memory.hostBase + argument));
 }
+
+const millisecond = 1e6;
+const longestPause = 50 * millisecond;
+
+/**
+ * Waits for a lock: in the host if nothing can interrupt that, `wait`; else by trying again and again, `attempt`, in
+ * between asleep for a time that doubles. Answers 0, -errno, or -ERESTARTSYS for a signal.
+ */
+function lock(t: Task, h: number, wait: () => number, attempt: () => number): number {
+  for (let pause = millisecond; ; pause = Math.min(2 * pause, longestPause)) {
+    if (nextExpiry(t) === never) return blocking(t, h, Poll.IN, wait);
+    const result = attempt();
+    if (result !== -errno.EAGAIN && result !== -errno.EACCES) return result;
+    if (pollHost(t, 0, deadlineIn(pause)) < 0) return -restart.ERESTARTSYS;
+  }
+}
+
+const LOCK_NB = 4;
 
 function flock(t: Task, fd: number, operation: number): number {
   const h = hostOf(t, fd);
-  return h < 0 ? h : blocking(t, h, Poll.IN, () => host("flock", h, operation));
+  if (h < 0) return h;
+  const attempt = () => host("flock", h, operation | LOCK_NB);
+  return operation & LOCK_NB ? attempt() : lock(t, h, () => host("flock", h, operation), attempt);
 }
 
 /** The argument by its command. */
@@ -136,11 +159,13 @@ const fcntlArgument: Kind<number> = {
     const command = shown.raw[1]! | 0;
     if (command === F.F_SETFL) return showOpenFlags(lo);
     if (command === F.F_SETFD) return lo === FD_CLOEXEC ? "FD_CLOEXEC" : String(lo);
-    return byPointer.has(command) ? "0x" + ((hi >>> 0) * 2 ** 32 + (lo >>> 0)).toString(16) : size.show(t, lo, 0, shown);
+    return byPointer.has(command)
+      ? "0x" + ((hi >>> 0) * 2 ** 32 + (lo >>> 0)).toString(16)
+      : size.show(t, lo, 0, shown);
   },
 };
 
 export const fcntlCalls: readonly CallRow[] = [
   call(25, "fcntl", [fd, oneOf(F), fcntlArgument], "int", "restart", fcntl),
-  call(32, "flock", [fd, flags({ LOCK_SH: 1, LOCK_EX: 2, LOCK_NB: 4, LOCK_UN: 8 })], "int", "restart", flock),
+  call(32, "flock", [fd, flags({ LOCK_SH: 1, LOCK_EX: 2, LOCK_NB, LOCK_UN: 8 })], "int", "restart", flock),
 ];

@@ -40,7 +40,10 @@ function write(t: Task, fd: number, address: number, length: number): number {
   const readable = usable(t, address, length, Page.read);
   const n = readable < 0 ? readable : belowSizeLimit(t, h, undefined, readable);
   if (n < 0) return n;
-  return written(t, onDescriptor(t, fd, h, Poll.OUT, () => host("write", h, hostAddress(t, address, n), n)));
+  return written(
+    t,
+    onDescriptor(t, fd, h, Poll.OUT, () => host("write", h, hostAddress(t, address, n), n)),
+  );
 }
 
 function pread64(t: Task, fd: number, address: number, length: number, at: number): number {
@@ -60,11 +63,22 @@ function pwrite64(t: Task, fd: number, address: number, length: number, at: numb
   const readable = usable(t, address, length, Page.read);
   const n = readable < 0 ? readable : belowSizeLimit(t, h, at, readable);
   if (n < 0) return n;
-  return written(t, onDescriptor(t, fd, h, Poll.OUT, () => host("pwrite64", h, hostAddress(t, address, n), n, at)));
+  return written(
+    t,
+    onDescriptor(t, fd, h, Poll.OUT, () => host("pwrite64", h, hostAddress(t, address, n), n, at)),
+  );
 }
 
 /** One vector call: to or from the file's position if `at` is undefined. */
-function vectored(t: Task, fd: number, address: number, count: number, out: boolean, at: number | undefined, attempt: (h: number, entries: number) => number): number {
+function vectored(
+  t: Task,
+  fd: number,
+  address: number,
+  count: number,
+  out: boolean,
+  at: number | undefined,
+  attempt: (h: number, entries: number) => number,
+): number {
   const h = hostOf(t, fd);
   if (h < 0) return h;
   const segments = loadVector(t, address, count);
@@ -109,7 +123,9 @@ const positioned2 =
   (t: Task, fd: number, address: number, count: number, at: number, _high: number, bits: number): number => {
     if (at < -1) return -errno.EINVAL;
     const from = at === -1 ? undefined : at;
-    return vectored(t, fd, address, count, out, from, (h, entries) => host(name, h, vectorAddress, entries, at, 0, bits));
+    return vectored(t, fd, address, count, out, from, (h, entries) =>
+      host(name, h, vectorAddress, entries, at, 0, bits),
+    );
   };
 
 function lseek(t: Task, fd: number, at: number, whence: number): number {

@@ -5,7 +5,7 @@ import { errno } from "../errno.ts";
 import { maxFds } from "../fds.ts";
 import { int } from "../kinds.ts";
 import { oneOf, rlimit, rlimitOut } from "../kinds-process.ts";
-import { hardLimitOf, Resource, resourceCount, setLimit } from "../limits.ts";
+import { hardLimitOf, Resource, resourceCount } from "../limits.ts";
 import { type CallRow, call } from "../row.ts";
 import { whois } from "../targets.ts";
 import type { Task } from "../task.ts";
@@ -23,7 +23,8 @@ function setOwn(t: Task, resource: Resource, pair: Int32Array): number {
   const raises = hard > hardLimitOf(limits, resource);
   // Descriptors are bounded for root, too: their table has an end.
   if (raises && (!privileged(t.process.attributes) || resource === Resource.NOFILE)) return -errno.EPERM;
-  setLimit(limits, resource, soft, hard);
+  // As words: numbers above 2**53 would not keep all their bits.
+  limits.words.set(pair, resource * pairWords);
   if (resource === Resource.NOFILE) t.process.fds.limit = Math.min(soft, maxFds);
   return 0;
 }

@@ -1,15 +1,14 @@
 // Calls on the address space. The operations themselves are in src/memory; here are descriptors, copies and limits.
 import { host } from "../../host/syscall.ts";
-import type { SpaceLimit } from "../../memory/address-space.ts";
 import { lockAll, lockRange, madvise, mincore, msync, unlockAll } from "../../memory/advice.ts";
-import { addressLimit, dropCode, Page, pageSize, readable, writable } from "../../memory/guest-memory.ts";
+import { addressLimit, dropCode, pageSize, writable } from "../../memory/guest-memory.ts";
 import { brk, MapFlag, map, protect, unmap } from "../../memory/map.ts";
 import { remap } from "../../memory/remap.ts";
 import { covers, cut, Head, vmaOf } from "../../memory/vmas.ts";
 import { errno } from "../errno.ts";
 import { fdKind, hostFd, isMadeUp } from "../fds.ts";
 import { descriptorPath } from "../file-system.ts";
-import { fd, int, pointer, size, uint } from "../kinds.ts";
+import { fd, hexadecimal, int, pointer, size, uint } from "../kinds.ts";
 import {
   advice,
   Barrier,
@@ -24,23 +23,9 @@ import {
   remapFlags,
   syncFlags,
 } from "../kinds-memory.ts";
-import { type Limits, limitOf, Resource } from "../limits.ts";
 import { type CallRow, call } from "../row.ts";
 import type { Task } from "../task.ts";
 import { loadWords, storeWords } from "../words.ts";
-
-const limitNumber = {
-  as: Resource.AS,
-  data: Resource.DATA,
-  stack: Resource.STACK,
-  memlock: Resource.MEMLOCK,
-} as const satisfies Record<SpaceLimit, Resource>;
-
-/** The limits of an address space, out of its process's. A process with CAP_IPC_LOCK locks what it likes. */
-export const spaceLimits =
-  (limits: Limits, mayLockAll: boolean) =>
-  (what: SpaceLimit): number =>
-    what === "memlock" && mayLockAll ? Number.POSITIVE_INFINITY : limitOf(limits, limitNumber[what]);
 
 function mmapCall(
   t: Task,
@@ -96,7 +81,7 @@ const remapFilePages = (): number => -errno.ENOSYS;
 /** riscv64 is built without protection keys. */
 const noPkeys = (): number => -errno.ENOSYS;
 
-const [policyDefault, policyPreferred, policyBind, policyLocal, policyLast] = [0, 1, 2, 4, 6];
+const [policyDefault, policyPreferred, policyLocal, policyLast] = [0, 1, 4, 6];
 const policyModeFlags = 0xe000;
 
 /** Whether a node mask names the machine's one node; or -errno. */
@@ -187,10 +172,9 @@ function membarrier(t: Task, command: number, flags: number): number {
 /** Linux flushes everything, whatever the range; a range without an end means that here. */
 function flushIcache(t: Task, start: number, end: number, flags: number): number {
   if ((flags & ~1) !== 0) return -errno.EINVAL;
-  const all = !(start < end);
-  const from = all ? 0 : Math.min(start, addressLimit);
-  const to = all ? addressLimit : Math.min(end, addressLimit);
-  dropCode(t.memory, Math.floor(from / pageSize), Math.ceil(to / pageSize));
+  const [from, to] = start < end ? [Math.min(start, addressLimit), Math.min(end, addressLimit)] : [0, addressLimit];
+  const { inside } = cut(t.process.space, Math.floor(from / pageSize), Math.ceil(to / pageSize));
+  for (const v of inside) dropCode(t.memory, v.start, v.end);
   return 0;
 }
 
@@ -198,7 +182,7 @@ export const mmCalls: readonly CallRow[] = [
   call(214, "brk", [pointer], "address", "quick", brkCall),
   call(215, "munmap", [pointer, size], "none", "quick", munmapCall),
   call(216, "mremap", [pointer, size, size, remapFlags, pointer], "address", "quick", mremapCall),
-  call(222, "mmap", [pointer, size, prot, mapFlags, fd, pointer], "address", "quick", mmapCall),
+  call(222, "mmap", [pointer, size, prot, mapFlags, fd, hexadecimal], "address", "quick", mmapCall),
   call(226, "mprotect", [pointer, size, prot], "none", "quick", mprotectCall),
   call(227, "msync", [pointer, size, syncFlags], "none", "quick", msyncCall),
   call(228, "mlock", [pointer, size], "none", "quick", mlockCall),

@@ -7,6 +7,7 @@ import { host } from "../../host/syscall.ts";
 import { accessibleLength, copyTo, Page, readable, writable } from "../../memory/guest-memory.ts";
 import { errno, restart } from "../errno.ts";
 import { closeFd, type FdTable, hostFd, installFd } from "../fds.ts";
+import { masked } from "../file-system.ts";
 import { fd, int, size, uint } from "../kinds.ts";
 import {
   acceptFlags,
@@ -42,7 +43,6 @@ import {
   sendMessage,
   sendTimeout,
 } from "../message.ts";
-import { masked } from "../paths.ts";
 import { emulatorPid } from "../proc.ts";
 import { type CallRow, call } from "../row.ts";
 import { addressBytes, addressRoom, addressToHost, closeHelpers, finishBind, storeAddress } from "../sockaddr.ts";

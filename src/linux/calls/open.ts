@@ -1,14 +1,14 @@
 // Opening files by path: the host's, and those that /proc makes up.
 import { host } from "../../host/syscall.ts";
 import { readable } from "../../memory/guest-memory.ts";
-import { directoryRecords, makeFile, type ProcNode, showsEmulator } from "../proc.ts";
 import { errno } from "../errno.ts";
 import { FdKind, hostFd, installFd } from "../fds.ts";
 import { AT_FDCWD, FsWord, masked } from "../file-system.ts";
 import { dirfd, path, pointer, size } from "../kinds.ts";
-import { mode, openFlags, showOpenFlags } from "../kinds-file.ts";
+import { createMode, openFlags, showOpenFlags } from "../kinds-file.ts";
 import { O, toHostFlags } from "../open-flags.ts";
 import { Look, openPlace, type Place, resolve } from "../paths.ts";
+import { directoryRecords, makeFile, type ProcNode, showsEmulator } from "../proc.ts";
 import { type CallRow, call, type Kind } from "../row.ts";
 import { cstring, scratch } from "../scratch.ts";
 import type { Task } from "../task.ts";
@@ -63,7 +63,8 @@ function openNode(t: Task, node: ProcNode, name: string, flags: number): number 
   if (node.kind !== "file" && node.kind !== "memory") return -errno.ELOOP;
   if ((flags & O.DIRECTORY) !== 0) return -errno.ENOTDIR;
   if (access !== 0 && (node.mode & 0o222) === 0) return -errno.EACCES;
-  if (node.kind === "memory") return installFd(fds, makeFile(name, new Uint8Array(0), node.mode, access), cloexec, FdKind.memory);
+  if (node.kind === "memory")
+    return installFd(fds, makeFile(name, new Uint8Array(0), node.mode, access), cloexec, FdKind.memory);
   const h = makeFile(name, Buffer.from(node.content(t), "latin1"), node.mode, access);
   return installFd(fds, h, cloexec, access === 0 ? FdKind.host : FdKind.control);
 }
@@ -82,7 +83,14 @@ function openat2(t: Task, from: number, name: string, how: number, bytes: number
   const words = loadWords(t, how, howWords);
   if (struct === undefined || words === undefined) return -errno.EFAULT;
   if (struct.subarray(howBytes).some((byte) => byte !== 0)) return -errno.E2BIG;
-  const [flags, flagsHigh, permissions, permissionsHigh, bits, bitsHigh] = words as unknown as readonly [number, number, number, number, number, number];
+  const [flags, flagsHigh, permissions, permissionsHigh, bits, bitsHigh] = words as unknown as readonly [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   const creates = (flags & (O.CREAT | tmpfileBit)) !== 0;
   if ((flags & ~knownFlags) !== 0 || flagsHigh !== 0 || permissionsHigh !== 0 || bitsHigh !== 0) return -errno.EINVAL;
   if ((creates ? permissions & ~0o7777 : permissions) !== 0 || (bits & ~resolveMask) !== 0) return -errno.EINVAL;
@@ -113,6 +121,6 @@ const openHow: Kind<number> = {
 };
 
 export const openCalls: readonly CallRow[] = [
-  call(56, "openat", [dirfd, path, openFlags, mode], "fd", "restart", openat),
+  call(56, "openat", [dirfd, path, openFlags, createMode(2)], "fd", "restart", openat),
   call(437, "openat2", [dirfd, path, openHow, size], "fd", "restart", openat2),
 ];

@@ -4,9 +4,11 @@ import { Attr, attribute, defaultTimerSlack } from "../attributes.ts";
 import { errno } from "../errno.ts";
 import { pointer } from "../kinds.ts";
 import { oneOf } from "../kinds-process.ts";
-import { type CallRow, call } from "../row.ts";
+import { signo } from "../kinds-signal.ts";
+import { type CallRow, call, type Kind } from "../row.ts";
 import { sigMax } from "../siginfo.ts";
 import type { Task } from "../task.ts";
+import { quote } from "../text.ts";
 import { storeWords, words64 } from "../words.ts";
 
 const Prctl = {
@@ -171,6 +173,17 @@ function setVma(t: Task, what: number, addr: number, length: number, name: numbe
 
 const option = oneOf(Prctl, "PR_");
 
+/** What the second argument is depends on the first. */
+const argument: Kind<number> = {
+  load: pointer.load,
+  show: (t, lo, hi, shown) => {
+    if (shown.raw[0] === Prctl.SET_PDEATHSIG) return signo.show(t, lo, hi, shown);
+    const name = shown.raw[0] === Prctl.SET_NAME ? loadName(t, pointer.load(t, lo, hi) as number) : undefined;
+    if (name !== undefined) return quote(name);
+    return hi === 0 && lo >= 0 && lo < pageSize ? String(lo) : pointer.show(t, lo, hi, shown);
+  },
+};
+
 export const prctlCalls: readonly CallRow[] = [
-  call(167, "prctl", [option, pointer, pointer, pointer, pointer], "int", "quick", prctl),
+  call(167, "prctl", [option, argument, pointer, pointer, pointer], "int", "quick", prctl),
 ];

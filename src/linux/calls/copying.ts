@@ -1,0 +1,106 @@
+// Bytes from descriptor to descriptor within the host: sendfile, splice and their like.
+import { host } from "../../host/syscall.ts";
+import { Page, writable } from "../../memory/guest-memory.ts";
+import { errno } from "../errno.ts";
+import { FdKind, fdKind } from "../fds.ts";
+import { fd, size, uint } from "../kinds.ts";
+import { offsetPointer, vectorIn } from "../kinds-file.ts";
+import { flags } from "../kinds-process.ts";
+import { type CallRow, call } from "../row.ts";
+import { vectorAddress } from "../scratch.ts";
+import type { Task } from "../task.ts";
+import { hostOf, hostVector, loadVector, maxTransfer, onDescriptor, written } from "../transfer.ts";
+import { Poll } from "../wait.ts";
+
+/** Host address of an offset that the host reads and updates in guest memory: 0 for NULL, undefined where it cannot. */
+function offsetAt(t: Task, address: number): number | undefined {
+  if (address === 0) return 0;
+  return writable(t.memory, address, 8) && t.memory.hostBase + address;
+}
+
+/** Neither end may be a descriptor that the host does not answer alone. */
+const plain = (t: Task, ...fds: readonly number[]): boolean =>
+  fds.every((fd) => fdKind(t.process.fds, fd) === FdKind.host);
+
+function sendfile(t: Task, to: number, from: number, offset: number, count: number): number {
+  const [out, source] = [hostOf(t, to), hostOf(t, from)];
+  if (out < 0 || source < 0) return -errno.EBADF;
+  const at = offsetAt(t, offset);
+  if (at === undefined) return -errno.EFAULT;
+  if (!plain(t, to, from)) return -errno.EINVAL;
+  const n = Math.min(count, maxTransfer);
+  return written(
+    t,
+    onDescriptor(t, to, out, Poll.OUT, () => host("sendfile", out, source, at, n)),
+  );
+}
+
+function splice(
+  t: Task,
+  from: number,
+  fromOffset: number,
+  to: number,
+  toOffset: number,
+  count: number,
+  how: number,
+): number {
+  const [source, out] = [hostOf(t, from), hostOf(t, to)];
+  if (out < 0 || source < 0) return -errno.EBADF;
+  const [fromAt, toAt] = [offsetAt(t, fromOffset), offsetAt(t, toOffset)];
+  if (fromAt === undefined || toAt === undefined) return -errno.EFAULT;
+  if (!plain(t, from, to)) return -errno.EINVAL;
+  const n = Math.min(count, maxTransfer);
+  const attempt = () => host("splice", source, fromAt, out, toAt, n, how);
+  return written(t, how & SPLICE_F_NONBLOCK ? attempt() : onDescriptor(t, from, source, Poll.IN, attempt));
+}
+
+const SPLICE_F_NONBLOCK = 2;
+
+function tee(t: Task, from: number, to: number, count: number, how: number): number {
+  const [source, out] = [hostOf(t, from), hostOf(t, to)];
+  if (out < 0 || source < 0) return -errno.EBADF;
+  const attempt = () => host("tee", source, out, Math.min(count, maxTransfer), how);
+  return written(t, how & SPLICE_F_NONBLOCK ? attempt() : onDescriptor(t, from, source, Poll.IN, attempt));
+}
+
+/** Which end of a pipe it is says which way the bytes go; the buffers must be good for that. */
+function vmsplice(t: Task, fd: number, address: number, count: number, how: number): number {
+  const h = hostOf(t, fd);
+  if (h < 0) return h;
+  const F_GETFL = 3;
+  const fills = (host("fcntl", h, F_GETFL) & 3) === 0;
+  const segments = loadVector(t, address, count);
+  if (typeof segments === "number") return segments;
+  const entries = hostVector(t, segments, fills ? Page.write : Page.read);
+  if (entries < 0) return entries;
+  const attempt = () => host("vmsplice", h, vectorAddress, entries, how);
+  if (how & SPLICE_F_NONBLOCK) return written(t, attempt());
+  return written(t, onDescriptor(t, fd, h, fills ? Poll.IN : Poll.OUT, attempt));
+}
+
+function copyFileRange(
+  t: Task,
+  from: number,
+  fromOffset: number,
+  to: number,
+  toOffset: number,
+  count: number,
+  how: number,
+): number {
+  const [source, out] = [hostOf(t, from), hostOf(t, to)];
+  if (out < 0 || source < 0) return -errno.EBADF;
+  const [fromAt, toAt] = [offsetAt(t, fromOffset), offsetAt(t, toOffset)];
+  if (fromAt === undefined || toAt === undefined) return -errno.EFAULT;
+  if (!plain(t, from, to)) return -errno.EINVAL;
+  return host("copy_file_range", source, fromAt, out, toAt, Math.min(count, maxTransfer), how);
+}
+
+const spliceFlags = flags({ SPLICE_F_MOVE: 1, SPLICE_F_NONBLOCK, SPLICE_F_MORE: 4, SPLICE_F_GIFT: 8 });
+
+export const copyingCalls: readonly CallRow[] = [
+  call(71, "sendfile", [fd, fd, offsetPointer, size], "int", "restart", sendfile),
+  call(75, "vmsplice", [fd, vectorIn(2), size, spliceFlags], "int", "restart", vmsplice),
+  call(76, "splice", [fd, offsetPointer, fd, offsetPointer, size, spliceFlags], "int", "restart", splice),
+  call(77, "tee", [fd, fd, size, spliceFlags], "int", "restart", tee),
+  call(285, "copy_file_range", [fd, offsetPointer, fd, offsetPointer, size, uint], "int", "quick", copyFileRange),
+];

@@ -1,0 +1,223 @@
+// ioctl as a table: request, name, which way its struct goes, how long it is. The structs are those of the asm-generic
+// ABI, which the hosts share. What has no row is not passed on: ENOTTY.
+import { host } from "../../host/syscall.ts";
+import { copyTo, readable, writable } from "../../memory/guest-memory.ts";
+import { errno } from "../errno.ts";
+import { hostFd, installFd, setCloseOnExec } from "../fds.ts";
+import { fd, pointer } from "../kinds.ts";
+import { O } from "../open-flags.ts";
+import { type CallRow, call, type Kind } from "../row.ts";
+import { scratch, scratchU64 } from "../scratch.ts";
+import type { Task } from "../task.ts";
+
+/** in: the call reads it; out: it fills it; both; value: the argument is a number; none: there is no argument. */
+type Way = "in" | "out" | "both" | "value" | "none";
+type Row = readonly [request: number, name: string, way: Way, bytes: number];
+
+const rows: readonly Row[] = [
+  // Terminals.
+  [0x5401, "TCGETS", "out", 36],
+  [0x5402, "TCSETS", "in", 36],
+  [0x5403, "TCSETSW", "in", 36],
+  [0x5404, "TCSETSF", "in", 36],
+  [0x5405, "TCGETA", "out", 18],
+  [0x5406, "TCSETA", "in", 18],
+  [0x5407, "TCSETAW", "in", 18],
+  [0x5408, "TCSETAF", "in", 18],
+  [0x5409, "TCSBRK", "value", 0],
+  [0x540a, "TCXONC", "value", 0],
+  [0x540b, "TCFLSH", "value", 0],
+  [0x540c, "TIOCEXCL", "none", 0],
+  [0x540d, "TIOCNXCL", "none", 0],
+  [0x540e, "TIOCSCTTY", "value", 0],
+  [0x540f, "TIOCGPGRP", "out", 4],
+  [0x5410, "TIOCSPGRP", "in", 4],
+  [0x5411, "TIOCOUTQ", "out", 4],
+  [0x5412, "TIOCSTI", "in", 1],
+  [0x5413, "TIOCGWINSZ", "out", 8],
+  [0x5414, "TIOCSWINSZ", "in", 8],
+  [0x5415, "TIOCMGET", "out", 4],
+  [0x5416, "TIOCMBIS", "in", 4],
+  [0x5417, "TIOCMBIC", "in", 4],
+  [0x5418, "TIOCMSET", "in", 4],
+  [0x5419, "TIOCGSOFTCAR", "out", 4],
+  [0x541a, "TIOCSSOFTCAR", "in", 4],
+  [0x541b, "FIONREAD", "out", 4],
+  [0x5420, "TIOCPKT", "in", 4],
+  [0x5421, "FIONBIO", "in", 4],
+  [0x5422, "TIOCNOTTY", "none", 0],
+  [0x5423, "TIOCSETD", "in", 4],
+  [0x5424, "TIOCGETD", "out", 4],
+  [0x5425, "TCSBRKP", "value", 0],
+  [0x5427, "TIOCSBRK", "none", 0],
+  [0x5428, "TIOCCBRK", "none", 0],
+  [0x5429, "TIOCGSID", "out", 4],
+  [0x802c542a, "TCGETS2", "out", 44],
+  [0x402c542b, "TCSETS2", "in", 44],
+  [0x402c542c, "TCSETSW2", "in", 44],
+  [0x402c542d, "TCSETSF2", "in", 44],
+  [0x80045430, "TIOCGPTN", "out", 4],
+  [0x40045431, "TIOCSPTLCK", "in", 4],
+  [0x80045432, "TIOCGDEV", "out", 4],
+  [0x80045438, "TIOCGPKT", "out", 4],
+  [0x80045439, "TIOCGPTLCK", "out", 4],
+  [0x80045440, "TIOCGEXCL", "out", 4],
+  [0x4b33, "KDGKBTYPE", "out", 1],
+  [0x4b3b, "KDGETMODE", "out", 4],
+  // Files and file systems. Some headers declare a long where the kernel moves an int.
+  [0x1, "FIBMAP", "both", 4],
+  [0x2, "FIGETBSZ", "out", 4],
+  [0x5460, "FIOQSIZE", "out", 8],
+  [0x80086601, "FS_IOC_GETFLAGS", "out", 4],
+  [0x40086602, "FS_IOC_SETFLAGS", "in", 4],
+  [0x80087601, "FS_IOC_GETVERSION", "out", 4],
+  [0x801c581f, "FS_IOC_FSGETXATTR", "out", 28],
+  [0x401c5820, "FS_IOC_FSSETXATTR", "in", 28],
+  // Block devices, random numbers.
+  [0x301, "HDIO_GETGEO", "out", 16],
+  [0x125e, "BLKROGET", "out", 4],
+  [0x1260, "BLKGETSIZE", "out", 8],
+  [0x1261, "BLKFLSBUF", "none", 0],
+  [0x1263, "BLKRAGET", "out", 8],
+  [0x1268, "BLKSSZGET", "out", 4],
+  [0x80081270, "BLKBSZGET", "out", 4],
+  [0x80081272, "BLKGETSIZE64", "out", 8],
+  [0x1278, "BLKIOMIN", "out", 4],
+  [0x1279, "BLKIOOPT", "out", 4],
+  [0x127a, "BLKALIGNOFF", "out", 4],
+  [0x127b, "BLKPBSZGET", "out", 4],
+  [0x127e, "BLKROTATIONAL", "out", 2],
+  [0x80045200, "RNDGETENTCNT", "out", 4],
+  // Sockets.
+  [0x8901, "FIOSETOWN", "in", 4],
+  [0x8902, "SIOCSPGRP", "in", 4],
+  [0x8903, "FIOGETOWN", "out", 4],
+  [0x8904, "SIOCGPGRP", "out", 4],
+  [0x8905, "SIOCATMARK", "out", 4],
+  [0x8906, "SIOCGSTAMP", "out", 16],
+  [0x8907, "SIOCGSTAMPNS", "out", 16],
+  [0x80108906, "SIOCGSTAMP_NEW", "out", 16],
+  [0x80108907, "SIOCGSTAMPNS_NEW", "out", 16],
+  // Network interfaces, by struct ifreq.
+  [0x8910, "SIOCGIFNAME", "both", 40],
+  [0x8913, "SIOCGIFFLAGS", "both", 40],
+  [0x8915, "SIOCGIFADDR", "both", 40],
+  [0x8917, "SIOCGIFDSTADDR", "both", 40],
+  [0x8919, "SIOCGIFBRDADDR", "both", 40],
+  [0x891b, "SIOCGIFNETMASK", "both", 40],
+  [0x891d, "SIOCGIFMETRIC", "both", 40],
+  [0x8921, "SIOCGIFMTU", "both", 40],
+  [0x8927, "SIOCGIFHWADDR", "both", 40],
+  [0x8933, "SIOCGIFINDEX", "both", 40],
+  [0x8942, "SIOCGIFTXQLEN", "both", 40],
+  [0x8970, "SIOCGIFMAP", "both", 40],
+];
+
+/** Requests that name descriptors or addresses in their argument, or that are about the guest's table. */
+const Special = {
+  TIOCGPTPEER: 0x5441,
+  FIONCLEX: 0x5450,
+  FIOCLEX: 0x5451,
+  FIOASYNC: 0x5452,
+  FICLONE: 0x40049409,
+  FICLONERANGE: 0x4020940d,
+  SIOCGIFCONF: 0x8912,
+} as const;
+
+const byRequest: ReadonlyMap<number, Row> = new Map(rows.map((row) => [row[0], row]));
+
+function ioctl(t: Task, fd: number, request: number, argument: number): number {
+  const h = hostFd(t.process.fds, fd);
+  if (h < 0) return h;
+  switch (request) {
+    case Special.FIOCLEX:
+    case Special.FIONCLEX:
+      setCloseOnExec(t.process.fds, fd, request === Special.FIOCLEX);
+      return 0;
+    case Special.FIOASYNC:
+      // The host would send SIGIO to the emulator.
+      return 0;
+    case Special.TIOCGPTPEER:
+      return installFd(
+        t.process.fds,
+        host("ioctl", h, request, (argument | O.CLOEXEC) >>> 0),
+        (argument & O.CLOEXEC) !== 0,
+      );
+    case Special.FICLONE: {
+      const source = hostFd(t.process.fds, argument | 0);
+      return source < 0 ? source : host("ioctl", h, request, source);
+    }
+    case Special.FICLONERANGE:
+      return cloneRange(t, h, argument);
+    case Special.SIOCGIFCONF:
+      return interfaceList(t, h, argument);
+    default:
+      return byTable(t, h, request, argument);
+  }
+}
+
+function byTable(t: Task, h: number, request: number, argument: number): number {
+  const row = byRequest.get(request);
+  if (row === undefined) return -errno.ENOTTY;
+  const [, , way, bytes] = row;
+  if (way === "value" || way === "none") return host("ioctl", h, request, way === "none" ? 0 : argument | 0);
+  scratch.u8.fill(0, 0, bytes);
+  if (way !== "out") {
+    const struct = readable(t.memory, argument, bytes);
+    if (struct === undefined) return -errno.EFAULT;
+    scratch.u8.set(struct);
+  }
+  if (way !== "in" && writable(t.memory, argument, bytes) === undefined) {
+    // The host says first whether it knows the request for this file.
+    const result = host("ioctl", h, request, scratch.address);
+    return result < 0 ? result : -errno.EFAULT;
+  }
+  const result = host("ioctl", h, request, scratch.address);
+  if (result >= 0 && way !== "in") copyTo(t.memory, argument, scratch.u8.subarray(0, bytes));
+  return result;
+}
+
+/** struct file_clone_range: the source's descriptor as a 64-bit number, then offsets. */
+function cloneRange(t: Task, h: number, argument: number): number {
+  const struct = readable(t.memory, argument, 32);
+  if (struct === undefined) return -errno.EFAULT;
+  scratch.u8.set(struct);
+  const source = hostFd(t.process.fds, scratch.i32[0]!);
+  if (source < 0 || scratch.i32[1] !== 0) return -errno.EBADF;
+  scratch.i32[0] = source;
+  return host("ioctl", h, Special.FICLONERANGE, scratch.address);
+}
+
+const ifreqBytes = 40;
+const ifconfBytes = 16;
+
+/** struct ifconf: a length in bytes, then the address of an array of ifreq, or NULL to ask for the length. */
+function interfaceList(t: Task, h: number, argument: number): number {
+  const struct = writable(t.memory, argument, ifconfBytes);
+  if (struct === undefined) return -errno.EFAULT;
+  scratch.u8.set(struct);
+  const target = scratchU64(8);
+  const room = Math.min(Math.max(scratch.i32[0]!, 0), scratch.size - ifreqBytes);
+  scratch.i32[0] = room;
+  const listAt = scratch.address + ifreqBytes;
+  scratch.view.setUint32(8, target === 0 ? 0 : listAt, true);
+  scratch.view.setUint32(12, target === 0 ? 0 : Math.floor(listAt / 2 ** 32), true);
+  const result = host("ioctl", h, Special.SIOCGIFCONF, scratch.address);
+  if (result < 0) return result;
+  const length = scratch.i32[0]!;
+  if (target !== 0 && !copyTo(t.memory, target, scratch.u8.subarray(ifreqBytes, ifreqBytes + length)))
+    return -errno.EFAULT;
+  return copyTo(t.memory, argument, scratch.u8.subarray(0, 4)) ? result : -errno.EFAULT;
+}
+
+const names: ReadonlyMap<number, string> = new Map<number, string>([
+  ...rows.map(([request, name]) => [request, name] as const),
+  ...Object.entries(Special).map(([name, request]) => [request, name] as const),
+]);
+
+const requestKind: Kind<number> = {
+  load: (_t, lo) => lo >>> 0,
+  show: (_t, lo) => names.get(lo >>> 0) ?? "0x" + (lo >>> 0).toString(16),
+};
+
+export const ioctlCalls: readonly CallRow[] = [call(29, "ioctl", [fd, requestKind, pointer], "int", "restart", ioctl)];

@@ -1,0 +1,291 @@
+// Reading and writing: whole, in part, at an end of memory, by vectors; and every call on files with hostile arguments.
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { copyingCalls } from "../../src/linux/calls/copying.ts";
+import { descriptorCalls } from "../../src/linux/calls/descriptors.ts";
+import { fcntlCalls } from "../../src/linux/calls/fcntl.ts";
+import { ioCalls } from "../../src/linux/calls/io.ts";
+import { ioctlCalls } from "../../src/linux/calls/ioctl.ts";
+import { metadataCalls } from "../../src/linux/calls/metadata.ts";
+import { nameCalls } from "../../src/linux/calls/names.ts";
+import { openCalls } from "../../src/linux/calls/open.ts";
+import { refusedCalls } from "../../src/linux/calls/refused.ts";
+import { storageCalls } from "../../src/linux/calls/storage.ts";
+import { xattrCalls } from "../../src/linux/calls/xattr.ts";
+import { errno } from "../../src/linux/errno.ts";
+import { closeAll } from "../../src/linux/fds.ts";
+import { Resource, setLimit } from "../../src/linux/limits.ts";
+import { Sig } from "../../src/linux/siginfo.ts";
+import { isPending } from "../../src/linux/signal-queue.ts";
+import type { Task } from "../../src/linux/task.ts";
+import { Page, pageSize } from "../../src/memory/guest-memory.ts";
+import { AT_FDCWD, callByName, makeTask, memory, putText, textAt } from "../tools/task.ts";
+
+const O = { WRONLY: 1, RDWR: 2, CREAT: 0o100, APPEND: 0o2000, NONBLOCK: 0o4000 };
+const at = memory.start;
+
+let top = "";
+let host = "";
+let t: Task;
+let count = 0;
+const open = (path: string, flags = 0) => callByName(t, "openat", AT_FDCWD, path, flags, 0o644);
+const put64 = (address: number, ...values: number[]) =>
+  values.forEach((value, i) => {
+    t.memory.view.setUint32(address + 8 * i, value % 2 ** 32, true);
+    t.memory.view.setUint32(address + 8 * i + 4, Math.floor(value / 2 ** 32), true);
+  });
+const word = (address: number) => t.memory.view.getUint32(address, true);
+function pipe(flags = 0): [number, number] {
+  callByName(t, "pipe2", at, flags);
+  return [word(at), word(at + 4)];
+}
+
+beforeAll(() => {
+  top = realpathSync(mkdtempSync(join(tmpdir(), "sabre-io-")));
+});
+beforeEach(() => {
+  host = mkdtempSync(join(top, `${count++}-`));
+  writeFileSync(join(host, "file"), "0123456789");
+  t = makeTask({ cwd: host });
+});
+afterAll(() => rmSync(top, { recursive: true, force: true }));
+
+describe("read and write", () => {
+  test("move bytes at the file's position or at one that is given", () => {
+    const fd = open("file", O.RDWR);
+    expect(callByName(t, "read", fd, at, 4)).toBe(4);
+    expect(callByName(t, "pread64", fd, at + 4, 3, 7)).toBe(3);
+    expect(textAt(t, at, 7)).toBe("0123789");
+    expect(callByName(t, "write", fd, at, 2)).toBe(2);
+    expect(callByName(t, "pwrite64", fd, at + 4, 1, 0)).toBe(1);
+    expect(readFileSync(join(host, "file"), "utf8")).toBe("7123016789");
+    expect(callByName(t, "pread64", fd, at, 1, -1)).toBe(-errno.EINVAL);
+    expect(callByName(t, "lseek", fd, 0, 2)).toBe(10);
+    expect(callByName(t, "lseek", fd, -11, 1)).toBe(-errno.EINVAL);
+    expect(callByName(t, "read", fd, at, 4)).toBe(0);
+  });
+  test("fill what is there of a buffer that runs off its mapping", () => {
+    const fd = open("file");
+    expect(callByName(t, "read", fd, memory.end - 4, 10)).toBe(4);
+    expect(textAt(t, memory.end - 4, 4)).toBe("0123");
+    expect(callByName(t, "read", fd, memory.readOnly, 1)).toBe(-errno.EFAULT);
+    expect(callByName(t, "lseek", fd, 0, 1)).toBe(4);
+    const out = open("out", O.CREAT | O.WRONLY);
+    expect(callByName(t, "write", out, memory.unmapped - 3, 10)).toBe(3);
+    expect(callByName(t, "write", out, memory.unmapped, 10)).toBe(-errno.EFAULT);
+    expect(callByName(t, "write", out, 2 ** 40, 10)).toBe(-errno.EFAULT);
+    expect(callByName(t, "write", out, at, 2 ** 63)).toBe(-errno.EFAULT);
+    expect(callByName(t, "write", out, memory.unmapped, 0)).toBe(0);
+  });
+  test("say why a descriptor is the wrong one", () => {
+    expect(callByName(t, "read", open("out", O.CREAT | O.WRONLY), at, 1)).toBe(-errno.EBADF);
+    expect(callByName(t, "read", open("."), at, 1)).toBe(-errno.EISDIR);
+    expect(callByName(t, "write", open("file"), at, 1)).toBe(-errno.EBADF);
+    expect(callByName(t, "lseek", pipe()[0], 0, 0)).toBe(-errno.ESPIPE);
+  });
+  test("tell the engine about code that a read overwrites", () => {
+    const told: [number, number][] = [];
+    t.memory.codeChanged = (start, end) => void told.push([start, end]);
+    t.memory.pages[at / pageSize]! |= Page.code;
+    const fd = open("file");
+    expect(callByName(t, "read", fd, at + pageSize, 1)).toBe(1);
+    expect(told).toEqual([]);
+    expect(callByName(t, "read", fd, at + 8, 1)).toBe(1);
+    expect(told).toEqual([[at, at + pageSize]]);
+  });
+  test("to a pipe that nobody reads send SIGPIPE", () => {
+    const [reader, writer] = pipe();
+    callByName(t, "close", reader);
+    expect(callByName(t, "write", writer, at, 1)).toBe(-errno.EPIPE);
+    expect(isPending(t.signals.pending, Sig.PIPE)).toBe(true);
+  });
+  test("end at RLIMIT_FSIZE with SIGXFSZ", () => {
+    setLimit(t.process.limits, Resource.FSIZE, 12, 12);
+    const fd = open("file", O.WRONLY | O.APPEND);
+    expect(callByName(t, "write", fd, at, 10)).toBe(2);
+    expect(isPending(t.signals.pending, Sig.XFSZ)).toBe(false);
+    expect(callByName(t, "write", fd, at, 10)).toBe(-errno.EFBIG);
+    expect(isPending(t.signals.pending, Sig.XFSZ)).toBe(true);
+    expect(callByName(t, "ftruncate", fd, 13)).toBe(-errno.EFBIG);
+    const [, writer] = pipe();
+    expect(callByName(t, "write", writer, at, 20)).toBe(20);
+  });
+  test("on a non-blocking pipe answer EAGAIN", () => {
+    const [reader, writer] = pipe(O.NONBLOCK);
+    expect(callByName(t, "read", reader, at, 1)).toBe(-errno.EAGAIN);
+    expect(callByName(t, "write", writer, at, 5)).toBe(5);
+    expect(callByName(t, "ioctl", reader, 0x541b, at)).toBe(0);
+    expect(word(at)).toBe(5);
+  });
+});
+
+describe("vectors", () => {
+  const vector = at + 1024;
+  test("are filled one after the other", () => {
+    const fd = open("file");
+    put64(vector, at, 3, at + 10, 0, at + 20, 4);
+    expect(callByName(t, "readv", fd, vector, 3)).toBe(7);
+    expect(textAt(t, at, 3) + textAt(t, at + 20, 4)).toBe("0123456");
+    expect(callByName(t, "preadv", fd, vector, 3, 8)).toBe(2);
+    expect(callByName(t, "preadv2", fd, vector, 1, -1, 0, 0)).toBe(3);
+    expect(textAt(t, at, 3)).toBe("789");
+    const out = open("out", O.CREAT | O.WRONLY);
+    expect(callByName(t, "writev", out, vector, 3)).toBe(7);
+    expect(callByName(t, "pwritev", out, vector, 1, 1)).toBe(3);
+    expect(readFileSync(join(host, "out"), "latin1")).toBe("7789456");
+  });
+  test("end where memory ends", () => {
+    const fd = open("file");
+    put64(vector, at, 3, memory.end - 1, 5, at + 20, 4);
+    expect(callByName(t, "readv", fd, vector, 3)).toBe(4);
+    put64(vector, memory.unmapped, 3);
+    expect(callByName(t, "readv", fd, vector, 1)).toBe(-errno.EFAULT);
+  });
+  test("are checked before anything moves", () => {
+    const fd = open("file");
+    expect(callByName(t, "readv", fd, vector, 1025)).toBe(-errno.EINVAL);
+    expect(callByName(t, "readv", fd, vector, -1)).toBe(-errno.EINVAL);
+    expect(callByName(t, "readv", fd, memory.unmapped, 1)).toBe(-errno.EFAULT);
+    expect(callByName(t, "readv", fd, memory.unmapped, 0)).toBe(0);
+    put64(vector, at, 3, at, 2 ** 63);
+    expect(callByName(t, "readv", fd, vector, 2)).toBe(-errno.EINVAL);
+    put64(vector, at, 3, at, 2 ** 40);
+    expect(callByName(t, "readv", fd, vector, 2)).toBe(-errno.EFAULT);
+    expect(callByName(t, "lseek", fd, 0, 1)).toBe(0);
+  });
+});
+
+describe("from descriptor to descriptor", () => {
+  test("sendfile goes on from an offset, and counts it up", () => {
+    const [reader, writer] = pipe();
+    put64(at, 2);
+    expect(callByName(t, "sendfile", writer, open("file"), at, 5)).toBe(5);
+    expect(word(at)).toBe(7);
+    expect(callByName(t, "read", reader, at, 10)).toBe(5);
+    expect(textAt(t, at, 5)).toBe("23456");
+    expect(callByName(t, "sendfile", writer, open("file"), memory.readOnly, 5)).toBe(-errno.EFAULT);
+    expect(callByName(t, "sendfile", 99, open("file"), 0, 5)).toBe(-errno.EBADF);
+  });
+  test("splice, tee and vmsplice move what a pipe holds", () => {
+    const [reader, writer] = pipe();
+    const [reader2, writer2] = pipe();
+    expect(callByName(t, "splice", open("file"), 0, writer, 0, 4, 0)).toBe(4);
+    expect(callByName(t, "tee", reader, writer2, 4, 0)).toBe(4);
+    expect(callByName(t, "read", reader2, at, 9)).toBe(4);
+    expect(textAt(t, at, 4)).toBe("0123");
+    put64(at + 100, at, 4);
+    expect(callByName(t, "vmsplice", writer2, at + 100, 1, 0)).toBe(4);
+    expect(callByName(t, "read", reader2, at + 50, 9)).toBe(4);
+    expect(textAt(t, at + 50, 4)).toBe("0123");
+    put64(at + 100, memory.readOnly, 4);
+    expect(callByName(t, "vmsplice", reader, at + 100, 1, 0)).toBe(-errno.EFAULT);
+  });
+  test("copy_file_range copies within the host", () => {
+    const to = open("copy", O.CREAT | O.RDWR);
+    put64(at, 5);
+    expect(callByName(t, "copy_file_range", open("file"), at, to, 0, 100, 0)).toBe(5);
+    expect(readFileSync(join(host, "copy"), "utf8")).toBe("56789");
+    expect(word(at)).toBe(10);
+  });
+});
+
+describe("hostile arguments", () => {
+  const all = [
+    copyingCalls,
+    descriptorCalls,
+    fcntlCalls,
+    ioCalls,
+    ioctlCalls,
+    metadataCalls,
+    nameCalls,
+    openCalls,
+    refusedCalls,
+    storageCalls,
+    xattrCalls,
+  ].flat();
+  // sync is slow, and takes no argument.
+  const rows = all.filter((row) => row.name !== "sync");
+  const addresses = [
+    0,
+    1,
+    at,
+    at + 8,
+    at + 4096,
+    memory.end - 1,
+    memory.end - 7,
+    memory.readOnly,
+    memory.readOnly + 4095,
+    memory.unmapped,
+    2 ** 31,
+    2 ** 32 - 1,
+    2 ** 32,
+    2 ** 47,
+    2 ** 63,
+    -1,
+  ];
+  const numbers = [
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    16,
+    24,
+    100,
+    255,
+    1024,
+    1025,
+    4096,
+    65535,
+    2 ** 31 - 1,
+    2 ** 31,
+    2 ** 32 - 1,
+    2 ** 32,
+    2 ** 53,
+    2 ** 63,
+    -2,
+    -100,
+    0x1000,
+    0x541b,
+    0x5421,
+    0x8912,
+  ];
+  const argument = fc.oneof(fc.constantFrom(...addresses), fc.constantFrom(...numbers), fc.integer());
+  const emulatorFds = () =>
+    readdirSync("/proc/self/fd").map((fd) => {
+      try {
+        return `${fd} ${readlinkSync(`/proc/self/fd/${fd}`)}`;
+      } catch {
+        return "";
+      }
+    });
+  const runs = Number(process.env["SABRE_HOSTILE_RUNS"] ?? 100);
+
+  test.each(rows.map((row) => [row.name] as const))("%s answers a number, and the emulator lives", (name) => {
+    closeAll(t.process.fds);
+    const before = emulatorFds().length;
+    fc.assert(
+      fc.property(fc.array(argument, { minLength: 6, maxLength: 6 }), (args) => {
+        for (let fd = 0; fd < 3; fd++) open("/dev/null", O.RDWR);
+        open("file", O.RDWR);
+        pipe(O.NONBLOCK);
+        putText(t, at, "file\0");
+        callByName(t, "write", 5, at, 100);
+        put64(at + 8, at + 100, 8, at + 4096, 100, memory.end - 1, 100);
+        const result = callByName(t, name, ...args);
+        expect(Number.isSafeInteger(result)).toBe(true);
+        expect(result).toBeGreaterThan(-4096);
+        closeAll(t.process.fds);
+      }),
+      { numRuns: runs },
+    );
+    expect(emulatorFds().length).toBe(before);
+  });
+});
