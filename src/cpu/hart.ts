@@ -20,7 +20,7 @@ export const hart = {
   tval: 140,
   /** Executed instructions, a float64. */
   instret: 142,
-  /** Address of the load reservation, or -1, as low word of the address; then the value read. */
+  /** Low word of the address that is reserved, then 1 while it is; and the value read, sign-extended. */
   reservation: 144,
   reserved: 146,
   /** Not zero: the hart must leave the engine at its next safepoint. Written by other threads with Atomics. */

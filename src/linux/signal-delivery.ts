@@ -110,7 +110,7 @@ function runHandler(t: Task, signo: number, info: SigInfo, action: Int32Array): 
   const own = action[ActionWord.flags]! & Sa.NODEFER ? 0 : bit(signo);
   const [lo, hi] = half(signo) === 0 ? [own, 0] : [0, own];
   setBlocked(t, w[0]! | action[ActionWord.mask]! | lo, w[1]! | action[ActionWord.mask + 1]! | hi);
-  t.hart.i32[hart.reservation] = -1;
+  t.hart.i32[hart.reservation + 1] = 0;
 }
 
 function doDefault(t: Task, signo: number): void {

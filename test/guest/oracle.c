@@ -88,7 +88,9 @@ static void handler(int signal, int *info, struct context *c) {
   prepare();
   timer[3] = LIMIT;
   call(TIMER, 0, (long)timer, 0, 0, 0, 0);
-  __asm__ volatile("fence.i" ::: "memory");
+  static int unused;
+  // A reservation that the last sequence left must not help this one.
+  __asm__ volatile("fence.i\n sc.w zero, zero, (%0)" ::"r"(&unused) : "memory");
   for (int i = 0; i < 31; i++) c->x[i] = next.x[i];
   for (int i = 0; i < 32; i++) c->f[i] = next.f[i];
   c->fcsr = next.fcsr;
