@@ -24,8 +24,22 @@ export function guest(name: string): string {
   return program;
 }
 
-/** The command that runs a guest here. */
-export const sabre = (...words: string[]): string[] => [process.execPath, join(root, "src/main.ts"), "run", ...words];
+const source = join(root, "src/main.ts");
+
+/** The command that runs a guest here, from source. */
+export const sabre = (...words: string[]): string[] => [process.execPath, source, "run", ...words];
+
+/** Puts sabre into one file with its bytecode, and answers the command that runs a guest with it. */
+export async function builtSabre(...words: string[]): Promise<string[]> {
+  const { outputs } = await Bun.build({
+    entrypoints: [source],
+    outdir: cache,
+    target: "bun",
+    format: "cjs",
+    bytecode: true,
+  });
+  return [process.execPath, outputs[0]!.path, "run", ...words];
+}
 
 /** The command that runs a guest in qemu. */
 export const qemu = (...words: string[]): string[] => ["qemu-riscv64", ...words];

@@ -4,13 +4,13 @@ import { mkdtempSync, readFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { guest, inTurn, qemu, runOnce, sabre, type Tool, tools } from "./measure.ts";
+import { builtSabre, guest, inTurn, qemu, runOnce, sabre, type Tool, tools } from "./measure.ts";
 
 interface Part {
   readonly name: string;
   readonly what: string;
   readonly needs: readonly Tool[];
-  readonly run: (quick: boolean) => string[];
+  readonly run: (quick: boolean) => string[] | Promise<string[]>;
 }
 
 const parts: readonly Part[] = [
@@ -28,25 +28,28 @@ function interpreter(quick: boolean): string[] {
   return [`${mips!.toFixed(1)} million instructions/s (${(instructions! / 1e6).toFixed(0)} million)`];
 }
 
-function hello(quick: boolean): string[] {
-  const [ours, theirs] = [sabre(guest("hello")), qemu(guest("hello"))];
-  const [a, b] = inTurn(quick ? 5 : 20, ours, theirs);
-  const lines = [
-    `sabre ${ms(a!.wall)} (CPU ${ms(a!.cpu)}), qemu-riscv64 ${ms(b!.wall)} (CPU ${ms(b!.cpu)}), ` +
-      `ratio ${(a!.wall / b!.wall).toFixed(1)}`,
-  ];
-  if (Bun.which("hyperfine")) lines.push(hyperfine(quick, ours, theirs));
-  return lines;
+async function hello(quick: boolean): Promise<string[]> {
+  const commands = {
+    "sabre from source": sabre(guest("hello")),
+    "sabre built as one file": await builtSabre(guest("hello")),
+    "qemu-riscv64": qemu(guest("hello")),
+  };
+  const samples = inTurn(quick ? 5 : 20, ...Object.values(commands));
+  const byHyperfine = Bun.which("hyperfine") ? hyperfine(quick, Object.values(commands)) : [];
+  return Object.keys(commands).map((name, i) => {
+    const { wall, cpu } = samples[i]!;
+    const more = byHyperfine[i] === undefined ? "" : `; by hyperfine ${byHyperfine[i]}`;
+    return `${name}: ${ms(wall)}, CPU ${ms(cpu)}${more}`;
+  });
 }
 
-/** The same by hyperfine. */
-function hyperfine(quick: boolean, ...commands: string[][]): string {
+/** The mean and deviation of commands by hyperfine. */
+function hyperfine(quick: boolean, commands: readonly string[][]): string[] {
   const file = join(mkdtempSync(join(tmpdir(), "sabre-bench-")), "result.json");
   const runs = `--runs=${quick ? 10 : 40}`;
   runOnce(["hyperfine", "-N", "--warmup=3", runs, `--export-json=${file}`, ...commands.map((c) => c.join(" "))]);
   const { results } = JSON.parse(readFileSync(file, "utf8")) as { results: { mean: number; stddev: number }[] };
-  const [ours, theirs] = results.map((r) => `${ms(r.mean)} ± ${ms(r.stddev)}`);
-  return `by hyperfine: sabre ${ours}, qemu-riscv64 ${theirs}`;
+  return results.map((r) => `${ms(r.mean)} ± ${ms(r.stddev)}`);
 }
 
 function memory(): string[] {
@@ -65,7 +68,7 @@ for (const part of chosen) {
   const missing = part.needs.filter((tool) => Bun.which(tool) === null);
   const lines =
     missing.length === 0
-      ? part.run(values.quick)
+      ? await part.run(values.quick)
       : missing.map((tool) => `skipped: needs ${tool} (on Debian: apt-get install ${tools[tool]})`);
   console.log(lines.map((line, i) => (i === 0 ? part.what : "").padEnd(34) + line).join("\n"));
 }

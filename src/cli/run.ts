@@ -1,5 +1,4 @@
 // `sabre run`: from words on the command line to a machine, and from the guest's end to sabre's.
-import { createMachine } from "../machine.ts";
 import { deathMessage, dieBy } from "./death.ts";
 import { type UsageError, usageStatus } from "./options.ts";
 import { complain, exit, print, writeAll } from "./output.ts";
@@ -16,6 +15,7 @@ export async function run(words: readonly string[]): Promise<never> {
     return exit(0);
   }
   for (const note of outcome.notes) complain(note);
+  const { createMachine } = await import("../machine.ts");
   const machine = createMachine(outcome.machine);
   if ("status" in machine) {
     complain(machine.message);

@@ -20,7 +20,7 @@ export const hart = {
   tval: 140,
   /** Executed instructions, a float64. */
   instret: 142,
-  /** Low word of the address that is reserved, then 1 while it is; and the value read, sign-extended. */
+  /** Low word of the address that is reserved, then the size of the access, 0 for none; and the value read. */
   reservation: 144,
   reserved: 146,
   /** Not zero: the hart must leave the engine at its next safepoint. Written by other threads with Atomics. */

@@ -135,7 +135,7 @@ export function makeScope(h: Hart, m: GuestMemory, hooks: ScopeHooks) {
   function loadReserved(size: number, lo: number, hi: number): number {
     if (!atomicAllowed(lo, hi, size, "read")) return 0;
     R[hart.reservation] = lo;
-    R[hart.reservation + 1] = 1;
+    R[hart.reservation + 1] = size;
     let value: number;
     if (size === 4) {
       value = Atomics.load(m.i32, lo >>> 2);
@@ -149,7 +149,7 @@ export function makeScope(h: Hart, m: GuestMemory, hooks: ScopeHooks) {
   /** A compare-exchange with the value that the load saw. 0 where it stored. */
   function storeConditional(size: number, lo: number, hi: number, valueLo: number, valueHi: number): number {
     if (!atomicAllowed(lo, hi, size, "write")) return 0;
-    const held = R[hart.reservation] === lo && R[hart.reservation + 1] !== 0;
+    const held = R[hart.reservation] === lo && R[hart.reservation + 1] === size;
     R[hart.reservation + 1] = 0;
     wide[0] = 0;
     if (!held) return 1;

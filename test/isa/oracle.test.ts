@@ -2,11 +2,12 @@
 // the trap that ended them. SABRE_SEQUENCES sets how many; what ever failed is kept below as a case.
 import { beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { decode } from "../../src/isa/riscv/decode.ts";
 import type { Form } from "../../src/isa/riscv/instructions.ts";
 import { engines } from "../tools/engines.ts";
 import { buildGuest } from "../tools/guest.ts";
 import { finish, sabreCommand } from "../tools/sabre.ts";
-import { difference, listing, record, type Sequence, sequences, stateBytes } from "../tools/sequences.ts";
+import { codeBase, difference, listing, record, type Sequence, sequences, stateBytes } from "../tools/sequences.ts";
 import { trixieQemu } from "../tools/trixie.ts";
 import { kept } from "./oracle-cases.ts";
 
@@ -18,6 +19,8 @@ const unlike: Readonly<Record<string, string>> = {
   "cbo.clean": "the same",
   "cbo.flush": "the same",
   "cbo.zero": "the same",
+  "froundnx.s": "the reference drops it, and its flag, where its result is overwritten",
+  "froundnx.d": "the same",
   ecall: "makes system calls",
   "wrs.nto": "waits",
 };
@@ -26,6 +29,9 @@ const counters = /^csr/;
 
 /** Reads of counters and of registers that user mode lacks are tested elsewhere: the reference counts otherwise. */
 const usable = ({ name }: Form): boolean => !(name in unlike) && !counters.test(name);
+
+/** What sabre has, and no more: code that a jump into the middle of an instruction makes up must trap in both. */
+const cpu = "rv64,zfhmin=on,zicond=on,zcb=on,zawrs=on,zfa=on,zba=on,zbb=on,zbc=on,zbs=on,zicbop=on,smaia=off";
 
 let program = "";
 let qemu = "";
@@ -50,12 +56,27 @@ async function states(command: readonly string[], all: readonly Sequence[]): Pro
 /** Ended by SIGBUS, BUS_ADRALN: the reference makes unaligned atomics where Linux on hardware traps; tested elsewhere. */
 const misalignedAtomic = (state: Uint8Array): boolean => state[0] === 7 && state[8] === 1;
 
+/** Faulted below the code, where the two emulators have mapped other things. */
+function strayed(state: Uint8Array): boolean {
+  const address = new DataView(state.buffer, state.byteOffset).getBigUint64(16, true);
+  return state[0] === 11 && address < BigInt(codeBase);
+}
+
+/** A store-conditional of another size than the reservation may fail; the reference then stores, and says that it did not. */
+function mixesReservations(s: Sequence): boolean {
+  const names = s.code.map((bits) => decode(bits)?.name ?? "");
+  const has = (name: string) => names.some((n) => n.startsWith(name));
+  return (has("lr.w") && has("sc.d")) || (has("lr.d") && has("sc.w"));
+}
+
 async function compare(engine: string, all: readonly Sequence[]): Promise<string[][]> {
   const [wanted, got] = await Promise.all([
-    states([qemu, "-cpu", "max"], all),
+    states([qemu, "-cpu", cpu], all),
     states(sabreCommand("run", "--jit", engine), all),
   ]);
-  return all.map((_, i) => (misalignedAtomic(got[i]!) ? [] : difference(wanted[i]!, got[i]!)));
+  const comparable = (s: Sequence, wantedState: Uint8Array, state: Uint8Array): boolean =>
+    !(misalignedAtomic(state) || mixesReservations(s) || strayed(wantedState) || strayed(state));
+  return all.map((s, i) => (comparable(s, wanted[i]!, got[i]!) ? difference(wanted[i]!, got[i]!) : []));
 }
 
 /** A sequence that differs, made as small as removing instructions makes it. */
