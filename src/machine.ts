@@ -14,7 +14,7 @@ import { runTask, type Watcher } from "./linux/run.ts";
 import { Code, type SigInfo, signalName } from "./linux/siginfo.ts";
 import { traceCalls, traceExit, traceSignal } from "./linux/strace.ts";
 import type { Exit, Task } from "./linux/task.ts";
-import { mappedFiles, mapsText } from "./memory/maps.ts";
+import { mappedFiles } from "./memory/maps.ts";
 import { type CallFigures, countCalls, logCode, logMaps, together } from "./watch.ts";
 
 export type { Exit } from "./linux/task.ts";
@@ -127,7 +127,7 @@ function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs
   const figures: Record<string, CallFigures> = {};
   const calls = together([
     ...(o.trace ? [traceCalls(o.trace)] : []),
-    ...(logs("page") ? [logMaps(say)] : []),
+    ...(logs("page") ? [logMaps(say, process.space)] : []),
     ...(o.stats ? [countCalls(figures)] : []),
   ]);
   let lastSignal: SigInfo | undefined;
@@ -141,7 +141,6 @@ function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs
       if (logs("int")) say(trapLine(task, cause, info, place(getPc(task.hart))));
     },
   };
-  if (logs("page")) say(mapsText(process.space));
 
   let [begun, ended] = [0, 0];
   let end: Exit | undefined;

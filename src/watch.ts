@@ -3,6 +3,7 @@ import { monotonic } from "./host/clock.ts";
 import { lengthOf } from "./isa/riscv/decode.ts";
 import { listingHead, listingLine } from "./isa/riscv/disassemble.ts";
 import type { CallWatcher } from "./linux/dispatch.ts";
+import type { AddressSpace } from "./memory/address-space.ts";
 import { mapsText } from "./memory/maps.ts";
 
 /** How often a system call was made, failed, and how many seconds it took. */
@@ -33,13 +34,20 @@ export function countCalls(figures: Record<string, CallFigures>): CallWatcher {
 
 const changesMap: ReadonlySet<string> = new Set(["brk", "mmap", "munmap", "mremap", "mprotect", "shmat", "shmdt"]);
 
-/** Writes the memory map after each call that may have changed it. */
-export const logMaps = (write: (text: string) => void): CallWatcher => ({
-  enter: () => {},
-  leave: (t, row, _nr, _raw, result) => {
-    if (row && result >= 0 && changesMap.has(row.name)) write(`${row.name}:\n${mapsText(t.process.space).trimEnd()}`);
-  },
-});
+/** Writes the memory map of a process, and again after each system call that changed it. */
+export function logMaps(write: (text: string) => void, space: AddressSpace): CallWatcher {
+  let shown = mapsText(space).trimEnd();
+  write(`page map:\n${shown}`);
+  return {
+    enter: () => {},
+    leave: (t, row, _nr, _raw, result) => {
+      if (row === undefined || result < 0 || !changesMap.has(row.name)) return;
+      const now = mapsText(t.process.space).trimEnd();
+      if (now !== shown) write(`page map after ${row.name}:\n${now}`);
+      shown = now;
+    },
+  };
+}
 
 /**
  * Writes instructions as they are decoded, in objdump's form, with a heading where they do not follow the one before.

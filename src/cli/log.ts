@@ -6,7 +6,7 @@ import { writeAll } from "./output.ts";
 /** Log items, in the manner and by the names of qemu's. */
 export const logItems = {
   in_asm: "the instructions of each block, when it is first decoded",
-  int: "traps and signals, with the registers",
+  int: "traps, with their place and the signal that they become",
   page: "the guest's memory map, at the start and whenever it changes",
   strace: "system calls, as with --strace",
   unimp: "calls that sabre lacks, each once; on unless -d none",
