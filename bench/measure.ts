@@ -24,22 +24,23 @@ export function guest(name: string): string {
   return program;
 }
 
-const source = join(root, "src/main.ts");
+let built = false;
 
-/** The command that runs a guest here, from source. */
-export const sabre = (...words: string[]): string[] => [process.execPath, source, "run", ...words];
-
-/** Puts sabre into one file with its bytecode, and answers the command that runs a guest with it. */
-export async function builtSabre(...words: string[]): Promise<string[]> {
-  const { outputs } = await Bun.build({
-    entrypoints: [source],
-    outdir: cache,
-    target: "bun",
-    format: "cjs",
-    bytecode: true,
-  });
-  return [process.execPath, outputs[0]!.path, "run", ...words];
+/** The command that runs a guest here, as installed: with the file that `build` makes, which is brought up to date. */
+export function sabre(...words: string[]): string[] {
+  // In a process of its own: the memory that this one holds would count as that of the commands that it starts.
+  if (!built) runOnce([process.execPath, join(root, "build.ts")]);
+  built = true;
+  return [process.execPath, join(root, "src/main.ts"), "run", ...words];
 }
+
+/** The command that runs a guest from the sources as they are. */
+export const unbuiltSabre = (...words: string[]): string[] => [
+  process.execPath,
+  join(import.meta.dir, "unbuilt.ts"),
+  "run",
+  ...words,
+];
 
 /** The command that runs a guest in qemu. */
 export const qemu = (...words: string[]): string[] => ["qemu-riscv64", ...words];

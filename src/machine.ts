@@ -1,4 +1,5 @@
 // The library: a machine that runs one Linux program for 64-bit RISC-V.
+import type { CacheFigures, Tiers } from "../jit/tiers.ts";
 import { Cause, getPc, hart } from "./cpu/hart.ts";
 import { type Interpreter, makeInterpreter } from "./cpu/interpreter.ts";
 import { openElf } from "./elf/file.ts";
@@ -60,6 +61,8 @@ export interface Stats {
   readonly calls: Readonly<Record<string, CallFigures>>;
   /** Instructions by the tier that executed them. */
   readonly tiers: Readonly<Record<string, number>>;
+  /** What is kept of compiled code, where a tier compiles. */
+  readonly codeCache?: Readonly<CacheFigures>;
 }
 
 /** What is known about a guest that a signal killed. Addresses are guest addresses. */
@@ -80,6 +83,9 @@ export interface Machine {
   readonly deathReport: () => Death;
   readonly symbols: ProcessSymbols;
 }
+
+/** Not loaded by a run that does not compile. */
+const loadTiers = (): Tiers => (require("../jit/tiers.ts") as typeof import("../jit/tiers.ts")).makeTiers();
 
 /** Loads a program. It has not begun to run. */
 export function createMachine(o: MachineOptions): Machine | LoadError {
@@ -118,10 +124,13 @@ function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs
     const found = symbols.symbolAt(pc);
     return found && found.name + (found.offset === 0 ? "" : `+0x${found.offset.toString(16)}`);
   };
+  const tiers = o.jit === "js" ? loadTiers() : undefined;
   const engine: Interpreter = makeInterpreter(t.hart, memory, {
+    ...(tiers && { tier: tiers }),
     time: () => Math.floor(monotonic() / 100),
     decoded: logs("in_asm") ? logCode(say, place) : undefined,
   });
+  tiers?.attach(engine);
   memory.codeChanged = engine.invalidate;
 
   const figures: Record<string, CallFigures> = {};
@@ -163,7 +172,8 @@ function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs
         cpuSeconds: (cpu.user + cpu.system) / 1e6,
         mips: instructions / wallSeconds / 1e6,
         calls: figures,
-        tiers: { interpreter: instructions },
+        tiers: { interpreter: instructions - t.hart.f64[hart.compiled / 2]!, js: t.hart.f64[hart.compiled / 2]! },
+        ...(tiers && { codeCache: tiers.figures }),
       };
     },
     deathReport: () => {

@@ -14,6 +14,8 @@ const runTimeout = 45 * 60_000;
 /** What the tests need from the system: how to see that it is there, and the Debian package that has it. */
 const tools = [
   { name: "riscv64-linux-gnu-gcc", package: "gcc-riscv64-linux-gnu", there: () => inPath("riscv64-linux-gnu-gcc") },
+  { name: "riscv64-linux-gnu-g++", package: "g++-riscv64-linux-gnu", there: () => inPath("riscv64-linux-gnu-g++") },
+  { name: "g++", package: "g++", there: () => inPath("g++") },
   {
     name: "the riscv64 C library",
     package: "libc6-dev-riscv64-cross",

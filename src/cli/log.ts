@@ -1,5 +1,4 @@
 // What `-d` can show, and where it goes.
-import { openSync } from "node:fs";
 import type { UsageError } from "./options.ts";
 import { writeAll } from "./output.ts";
 
@@ -41,6 +40,8 @@ export const stderrSink: Sink = (line) => void writeAll(2, line + "\n", "latin1"
 /** A sink that writes to a file, which is made anew. `%d` in the name becomes the process id. */
 export function fileSink(name: string): Sink | UsageError {
   try {
+    // Loaded for this alone: it would cost every start 2 ms.
+    const { openSync } = require("node:fs") as typeof import("node:fs");
     const fd = openSync(name.replaceAll("%d", String(process.pid)), "w");
     return (line) => void writeAll(fd, line + "\n", "latin1");
   } catch (e) {

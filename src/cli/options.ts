@@ -68,7 +68,11 @@ export const runOptions: readonly Option[] = [
     help: "write each system call to stderr, or to FILE",
   },
   { name: "stats", value: "json", optional: true, help: "at exit, write the figures of the run to stderr" },
-  { name: "jit", value: "off|js|wasm|auto", help: "which engines may run the guest's code (auto)" },
+  {
+    name: "jit",
+    value: "off|js|wasm|auto",
+    help: "which engines run the guest's code: off is the interpreter, and so far auto",
+  },
   { name: "log", short: "d", value: "ITEM,…", help: "write what happens inside; -d help lists the items" },
   { name: "log-file", short: "D", value: "FILE", help: "write the log, and the trace, to FILE instead of stderr" },
   { name: "cpu", also: ["-cpu"], value: "MODEL", hidden: true, help: "ignored" },

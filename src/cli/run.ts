@@ -4,7 +4,13 @@ import { type UsageError, usageStatus } from "./options.ts";
 import { complain, exit, print, writeAll } from "./output.ts";
 import { statsJson, statsText } from "./stats.ts";
 import { understand } from "./understand.ts";
-import { asText, environment } from "./words.ts";
+import { asText, commandLine, environment } from "./words.ts";
+
+/** Runs what the words of the command line say, with or without the command's name. Does not come back. */
+export function runCommandLine(): Promise<never> {
+  const words = commandLine();
+  return run(words[0] === "run" ? words.slice(1) : words);
+}
 
 /** Runs what the words say. Does not come back. */
 export async function run(words: readonly string[]): Promise<never> {
@@ -18,7 +24,7 @@ export async function run(words: readonly string[]): Promise<never> {
   const { createMachine } = await import("../machine.ts");
   const machine = createMachine(outcome.machine);
   if ("status" in machine) {
-    complain(machine.message);
+    complain(asText(machine.message));
     return exit(machine.status);
   }
   const end = machine.run();

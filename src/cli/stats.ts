@@ -13,6 +13,9 @@ export function statsText(s: Stats): string {
     `CPU time      ${s.cpuSeconds.toFixed(3)} s`,
     `speed         ${s.mips.toFixed(1)} million instructions/s`,
     ...Object.entries(s.tiers).map(([name, n]) => `${name.padEnd(13)} ${thousands(n)}`),
+    ...(s.codeCache
+      ? [`regions       ${s.codeCache.regions} kept, ${s.codeCache.compiled} compiled, ${s.codeCache.dropped} dropped`]
+      : []),
     `system calls  ${thousands(total)}`,
     ...calls.map(
       ([name, call]) =>

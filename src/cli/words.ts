@@ -1,20 +1,29 @@
 // The command line and the environment as bytes. The engine decodes both as UTF-8, which loses what is none, and adds
 // variables of a .env file; so they are read from the kernel. Words are latin1 strings, one character a byte.
-import { readFileSync } from "node:fs";
+import { readHostFile } from "../host/file.ts";
 
-const split = (text: string): string[] => (text === "" ? [] : text.replace(/\0$/, "").split("\0"));
+/** The words of a file of /proc/self/, each of which ends in a NUL. */
+function wordsOf(file: string): string[] {
+  const text = readHostFile(`/proc/self/${file}`);
+  if (typeof text === "number") throw new Error(`/proc/self/${file} cannot be read: error ${-text}`);
+  return text === "" ? [] : text.replace(/\0$/, "").split("\0");
+}
 
 /** The words after the script's name. */
 export function commandLine(): string[] {
   const words = process.argv.slice(2);
-  return words.length === 0 ? [] : split(readFileSync("/proc/self/cmdline", "latin1")).slice(-words.length);
+  return words.length === 0 ? [] : wordsOf("cmdline").slice(-words.length);
 }
 
 /** The environment, each variable as `K=V`. */
-export const environment = (): string[] => split(readFileSync("/proc/self/environ", "latin1"));
+export const environment = (): string[] => wordsOf("environ");
 
-/** A latin1 string of bytes as text for a human, or for a call that takes UTF-8. */
-export const asText = (bytes: string): string => Buffer.from(bytes, "latin1").toString();
+/**
+ * A latin1 string of bytes as text for a human, or for a call that takes UTF-8. Where it is part of a sentence of ours,
+ * characters that no byte has stay as they are.
+ */
+export const asText = (bytes: string): string =>
+  bytes.replace(/[\x80-\xff]+/g, (run) => Buffer.from(run, "latin1").toString());
 
 export type EnvironmentChange = { readonly set: string } | { readonly unset: string };
 

@@ -63,7 +63,7 @@ function divide(al: number, ah: number, bl: number, bh: number): void {
     const a = al >>> 0;
     const b = bl >>> 0;
     ql = Math.floor(a / b) | 0;
-    rl = a % b | 0;
+    rl = (a % b) | 0;
     qh = rh = 0;
     return;
   }
@@ -86,7 +86,7 @@ function divide(al: number, ah: number, bl: number, bh: number): void {
     const d1 = ((ah >>> 0) % b) * 65536 + (al >>> 16);
     const d0 = (d1 % b) * 65536 + (al & 0xffff);
     ql = (Math.floor(d1 / b) * 65536 + Math.floor(d0 / b)) | 0;
-    rl = d0 % b | 0;
+    rl = (d0 % b) | 0;
     rh = 0;
     return;
   }
@@ -96,7 +96,8 @@ function divide(al: number, ah: number, bl: number, bh: number): void {
   let pl = mul64(bl, bh, q, 0);
   let ph = wide[0]! >>> 0;
   // mul64 is modulo 2**64: an estimate one too high can wrap only where the product exceeds a anyway.
-  const overflow = (mulhu32(bh, q) >>> 0) + ((mulhu32(bl, q) >>> 0) + (Math.imul(bh, q) >>> 0) > 0xffffffff ? 1 : 0) > 0;
+  const overflow =
+    (mulhu32(bh, q) >>> 0) + ((mulhu32(bl, q) >>> 0) + (Math.imul(bh, q) >>> 0) > 0xffffffff ? 1 : 0) > 0;
   if (overflow || ph > ah >>> 0 || (ph === ah >>> 0 && pl >>> 0 > al >>> 0)) {
     q = (q - 1) | 0;
     const borrow = pl >>> 0 < bl >>> 0 ? 1 : 0;
@@ -179,9 +180,9 @@ export function rem64s(al: number, ah: number, bl: number, bh: number): number {
 }
 
 export const div32s = (a: number, b: number): number => (b === 0 ? -1 : (a / b) | 0);
-export const rem32s = (a: number, b: number): number => (b === 0 ? a : a % b | 0);
+export const rem32s = (a: number, b: number): number => (b === 0 ? a : (a % b) | 0);
 export const div32u = (a: number, b: number): number => (b === 0 ? -1 : ((a >>> 0) / (b >>> 0)) | 0);
-export const rem32u = (a: number, b: number): number => (b === 0 ? a : (a >>> 0) % (b >>> 0) | 0);
+export const rem32u = (a: number, b: number): number => (b === 0 ? a : ((a >>> 0) % (b >>> 0)) | 0);
 
 export function popcnt32(v: number): number {
   v -= (v >>> 1) & 0x55555555;
@@ -191,8 +192,7 @@ export function popcnt32(v: number): number {
 
 export const ctz32 = (v: number): number => (v === 0 ? 32 : 31 - Math.clz32(v & -v));
 
-export const bswap32 = (v: number): number =>
-  (v << 24) | ((v & 0xff00) << 8) | ((v >>> 8) & 0xff00) | (v >>> 24);
+export const bswap32 = (v: number): number => (v << 24) | ((v & 0xff00) << 8) | ((v >>> 8) & 0xff00) | (v >>> 24);
 
 /** Each byte of the word becomes 0xff where it is not zero. */
 export function orcb32(v: number): number {

@@ -29,6 +29,12 @@ export const hart = {
   trapped: 149,
   /** Results of slow paths that give a 64-bit value. */
   result: 150,
+  /** Instructions that a compiled region executed, when it came back. */
+  executed: 152,
+  /** Instructions executed by compiled regions, a float64. */
+  compiled: 154,
+  /** Three cells for operands that the floating-point unit gets from outside the register file. */
+  operands: 154,
   words: 160,
 } as const;
 

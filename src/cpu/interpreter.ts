@@ -5,14 +5,16 @@
 // its first word, and answers the index of the next instruction; -1 leaves the loop, with pc and cause in the hart.
 // Measured (Bun 1.4.5, 320 handlers, integer loop): a table of functions 225 million instructions a second and 130 after
 // the first million; one switch over all 280, but 30 after the first million, because the engine compiles it as a whole.
-import { decode } from "../isa/riscv/decode.ts";
-import { instructions } from "../isa/riscv/instructions.ts";
-import type { Node } from "../isa/vocabulary.ts";
+import { formOf } from "../isa/riscv/decode.ts";
+import { fieldValue, type Piece, type Source } from "../isa/riscv/encoding.ts";
+import { type Form, instructions, layoutOf } from "../isa/riscv/instructions.ts";
 import { type GuestMemory, Page, pageSize } from "../memory/guest-memory.ts";
 import * as arith from "./arith.ts";
-import { makeFpu } from "./float/fpu.ts";
+import type { Fpu } from "./float/fpu-type.ts";
+import { core, floatFactory } from "./generated.ts";
+import { fieldShift, firstInstruction, frameWords, opIllegal, opNextPage, opRegion, opUndecoded } from "./handlers.ts";
 import { Cause, type Hart, hart } from "./hart.ts";
-import { floatName, lower, type Site, type Text } from "./lowering.ts";
+import { floatName } from "./lowering.ts";
 import { makeScope, type ScopeHooks } from "./scope.ts";
 
 export interface Interpreter {
@@ -21,124 +23,74 @@ export interface Interpreter {
    * holds pc (of the instruction that trapped) and tval. `instret` counts what completed.
    */
   readonly run: (budget: number) => Cause;
-  /** Drops what was decoded of the pages in `[start, end)`. */
+  /** Drops what was decoded or compiled of the pages in `[start, end)`. */
   readonly invalidate: (start: number, end: number) => void;
+  /** Makes the slot of `pc` enter a compiled region, or, without one, decode anew. */
+  readonly plant: (pc: number, region: CompiledRegion | undefined) => void;
+  /** The bits of the instruction at `pc`, or -1; its pages are marked as holding code. Raises no trap. */
+  readonly probe: (pc: number) => number;
+  /** What emitted JavaScript may name: registers, memory, slow paths. Anew after the memory grew. */
+  readonly names: () => Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Code compiled from a region, entered with all state in the hart. It executes at least one instruction, leaves the
+ * number executed in the hart, and answers the pc to go on at (an int32), or -1 with pc, cause and tval in the hart.
+ */
+export type CompiledRegion = () => number;
+
+/** A higher tier, as the interpreter sees it. */
+export interface Tier {
+  /** Arrivals at a jump target that make it hot. */
+  readonly heat: number;
+  /** A jump target was reached that often. */
+  readonly hot: (pc: number) => void;
+  /** What the pages `[first, last)` hold has changed. */
+  readonly dropPages: (first: number, last: number) => void;
 }
 
 export interface InterpreterHooks extends ScopeHooks {
   /** Called for each instruction when it is decoded, where a log asks for it. */
   readonly decoded: ((pc: number, bits: number) => void) | undefined;
+  readonly tier?: Tier;
 }
 
-// Frame: one page's slots, then a slot for each way of running off its end (a last instruction of 4 bytes may begin 2
-// bytes before it). Frame 0 is not used, so that frame number 0 means "none".
-const frameWords = pageSize + 4;
+/** Frames of the decode cache. Frame 0 is not used, so that frame number 0 means "none". */
 const frames = 1024;
 
-// First word of a slot: operation 0..9, rd 10..15 (32: the sink for x0), rs1 16..20, rs2 21..25, rs3 26..30, 31: 4 bytes
-// long. Second word: the immediate, or the rounding mode. The first operations are not instructions:
-const opUndecoded = 0;
-const opNextPage = 1;
-const opIllegal = 2;
-const firstInstruction = 3;
-
-/** An internal cause: a counter is read, so `instret` must be brought up to date first. */
-const causeRecount = -2;
-
-/** The write target of rows that set an integer register. */
-const fieldShift = { rd: 10, rs1: 16, rs2: 21, rs3: 26, rm: 0, imm: 0 } as const;
-
-const word = (lo: string): Text => ({ lo, hi: "0" });
-const field = (name: keyof typeof fieldShift): string =>
-  name === "rm" ? "code[i+1]" : name === "imm" ? "code[i+1]" : `(w>>>${fieldShift[name]}&31)`;
-const pc = "(i+D|0)";
-const length = "(w>>>31<<1)+2";
-
-/** To pc + imm: most targets are in the same frame. */
-const nearJump = "const c=code[i+1],j=i+c;return j-F>>>0<4096?j:far(i,c);";
-
-/** How the interpreter answers the lowering: fields come from the slot's words, control leaves by the answered index. */
-const site: Site = {
-  field,
-  imm: () => ({ lo: "code[i+1]", hi: "(code[i+1]>>31)" }),
-  pc: () => word(pc),
-  next: () => word(`(i+D+${length}|0)`),
-  x: (name) => {
-    const at = `(w>>>${fieldShift[name] - 1}&62)`;
-    return { lo: `R[${at}]`, hi: `R[${at}+1]` };
-  },
-  setX: (_name, v) => `{const d=w>>>9&126;R[d]=${v.lo};R[d+1]=${v.hi};}`,
-  f: (name) => `(${hart.f}+(w>>>${fieldShift[name] - 1}&62))`,
-  jump: (target) => `return jump(${target.lo}&-2,${target.hi});`,
-  jumpRelative: () => nearJump,
-  branch: (condition) => `if(${condition}){${nearJump}}`,
-  fault: () => `return fault(i);`,
-  illegal: () => "return illegal(i);",
-  trap: (cause) => `return trapAt(i,${Cause[cause]});`,
-  recount: () => "return recount(i);",
-  fenceI: () => "dropAll();",
-};
-
-const writesX = instructions.map(({ row }) => (row.does ?? []).some((n) => n.op === "x.set"));
-const rounds = instructions.map(({ row }) => / rm /.test(row.bits));
-
-/** Names that the emitted text uses, in the order in which the factory takes them. */
-const parameters = "h m arith scope fpu code frameOf takeFrame decodeAt bitsAt dropAll".split(" ");
-
-/** The text of the whole interpreter. Its functions share the current frame: F its first index, D = pc - index. */
-function generate(): string {
-  const handlers = instructions.map(
-    ({ name, row }) => `/* ${name} */(i,w)=>{${lower(row.does ?? [], site)}return i+${length};}`,
-  );
-  const floatNames = [...new Set(instructions.flatMap(({ row }) => floatOps(row.does ?? [])))];
-  return `"use strict";
-const R=h.i32, N=h.f64, P=m.pages, TRAPPED=${hart.trapped}, RESULT=${hart.result};
-let U8=m.u8, U16=m.u16, I32=m.i32, F=0, D=0, skipped=0;
-const {${Object.keys(arith).join(",")}}=arith;
-const {slowLoad,slowStore,zeroBlock,touchBlock,loadReserved,storeConditional,amo32,amo64,fence,csrAccess,countIsExact}=scope;
-${floatNames.map((op) => `const ${floatName(op)}=fpu["${op}"];`).join("\n")}
-function enter(page){let f=frameOf[page];if(f===0)f=takeFrame(page);F=f*${frameWords};D=(page<<12)-F;}
-function jump(lo,hi){
-  if(hi===0){enter(lo>>>12);return F+(lo&4095);}
-  R[${hart.pc}]=R[${hart.tval}]=lo;R[${hart.pc + 1}]=R[${hart.tval + 1}]=hi;R[${hart.cause}]=${Cause.fetchFault};return -1;
+/** How the bits of a form become a slot. */
+interface SlotPlan {
+  /** The constant part of the first word, and the runs of bits that are put into it. */
+  readonly word: number;
+  readonly pieces: readonly Piece[];
+  /** The second word. */
+  readonly value: Source;
+  readonly writesX: boolean;
 }
-function far(i,imm){const t=(i+D>>>0)+imm;return jump(t|0,Math.floor(t/4294967296));}
-function stop(i,cause){R[${hart.pc}]=i+D;R[${hart.pc + 1}]=0;R[${hart.cause}]=cause;return -1;}
-function fault(i){R[TRAPPED]=0;skipped++;return stop(i,R[${hart.cause}]);}
-function illegal(i){scope.trap(${Cause.illegal},bitsAt(i+D>>>0),0);return fault(i);}
-function trapAt(i,cause){skipped++;R[${hart.tval}]=i+D;R[${hart.tval + 1}]=0;return stop(i,cause);}
-function recount(i){skipped++;return stop(i,${causeRecount});}
-const T=[
-i=>{if(!decodeAt(i,i+D>>>0))return fault(i);skipped++;return i;},
-i=>{skipped++;return jump(i+D|0,0);},
-i=>illegal(i),
-${handlers.join(",\n")}];
-return {
-  rebind(){U8=m.u8;U16=m.u16;I32=m.i32;},
-  run(budget){
-    for(;;){
-      let i=jump(R[${hart.pc}],R[${hart.pc + 1}]),n=0;
-      skipped=0;
-      while(i>=0&&n-skipped<budget){const w=code[i];i=T[w&1023](i,w);n++;}
-      N[${hart.instret / 2}]+=n-skipped;
-      if(i>=0){stop(i,${Cause.requested});return ${Cause.requested};}
-      if(R[${hart.cause}]!==${causeRecount})return R[${hart.cause}];
-      budget-=n-skipped;
-      countIsExact();
-    }
+
+function planSlot(form: Form): SlotPlan {
+  const { target, sources } = layoutOf(form);
+  const { row } = instructions[target]!;
+  let word = (target + firstInstruction) | (form.length === 4 ? 1 << 31 : 0);
+  const pieces: Piece[] = [];
+  for (const name of ["rd", "rs1", "rs2", "rs3"] as const) {
+    const shift = fieldShift[name];
+    word |= sources[name].base << shift;
+    for (const { from, mask, to } of sources[name].pieces) pieces.push({ from, mask, to: to + shift });
   }
-};`;
+  const value = row.bits.includes(" rm ") ? sources.rm : sources.imm;
+  return { word, pieces, value, writesX: (row.does ?? []).some((n) => n.op === "x.set") };
 }
 
-/** The floating-point operations that a row calls the unit for. */
-function floatOps(does: readonly Node[]): string[] {
-  return does.flatMap((n) => [
-    ...(/^(f\d\d|i\d\d\.from_f)/.test(n.op) && !/\.(set|reg|load|store)$/.test(n.op) ? [n.op] : []),
-    ...floatOps(n.args),
-  ]);
-}
+/** By the form's index. */
+const slotPlans: SlotPlan[] = [];
 
-let text: string | undefined;
+/** The sink for x0 as the first word's rd, and the bits of that rd. */
+const sinkRd = 32 << fieldShift.rd;
+const rdBits = 63 << fieldShift.rd;
+
+/** The unit is large, and many programs never compute in it: loaded for the first that does. */
+const loadFpu = () => require("./float/fpu.ts") as typeof import("./float/fpu.ts");
 
 export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks): Interpreter {
   const code = new Int32Array(frames * frameWords);
@@ -146,28 +98,33 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
   const pageOf = new Int32Array(frames);
   let used = 1;
 
+  // Arrivals at each slot, where a tier wants to know what is hot.
+  const heat = new Uint16Array(hooks.tier === undefined ? 0 : code.length / 2);
+  const regions: CompiledRegion[] = [];
+  const freeRegions: number[] = [];
+
   function dropAll(): void {
+    hooks.tier?.dropPages(0, frameOf.length);
     for (let f = 1; f < used; f++) clear(f);
   }
 
   function clear(f: number): void {
     const at = f * frameWords;
     code.fill(opUndecoded, at, at + pageSize);
-    code[at + pageSize] = opNextPage;
-    code[at + pageSize + 2] = opNextPage;
+    heat.fill(0, at / 2, (at + frameWords) / 2);
   }
 
   /** A frame for a page that has none. When all are used every page loses its own: the caller is leaving its frame. */
   function takeFrame(page: number): number {
     if (used === frames) {
-      for (let f = 1; f < used; f++) {
-        frameOf[pageOf[f]!] = 0;
-        clear(f);
-      }
+      dropAll();
+      for (let f = 1; f < used; f++) frameOf[pageOf[f]!] = 0;
       used = 1;
     }
     const f = used++;
-    clear(f);
+    const end = f * frameWords + pageSize;
+    code[end] = opNextPage;
+    code[end + 2] = opNextPage;
     frameOf[page] = f;
     pageOf[f] = page;
     return f;
@@ -202,21 +159,26 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
   function decodeAt(index: number, at: number): boolean {
     const bits = fetchInstruction(at);
     if (bits < 0) return false;
-    const d = decode(bits);
+    const form = formOf(bits);
     hooks.decoded?.(at, bits);
-    if (d === undefined) {
+    if (form === undefined) {
       code[index] = opIllegal;
       return true;
     }
-    const rd = writesX[d.row] && d.rd === 0 ? 32 : d.rd;
-    const long = d.length === 4 ? 1 : 0;
-    code[index] =
-      (d.row + firstInstruction) | (rd << 10) | (d.rs1 << 16) | (d.rs2 << 21) | (d.rs3 << 26) | (long << 31);
-    code[index + 1] = rounds[d.row] ? d.rm : d.imm;
+    const plan = (slotPlans[form.index] ??= planSlot(form));
+    const { pieces } = plan;
+    let word = plan.word;
+    for (let i = 0; i < pieces.length; i++) {
+      const { from, mask, to } = pieces[i]!;
+      word |= ((bits >>> from) & mask) << to;
+    }
+    code[index] = plan.writesX && (word & rdBits) === 0 ? word | sinkRd : word;
+    code[index + 1] = fieldValue(plan.value, bits);
     return true;
   }
 
   function invalidate(start: number, end: number): void {
+    hooks.tier?.dropPages(start >>> 12, Math.ceil(end / pageSize));
     for (let page = start >>> 12; page * pageSize < end; page++) {
       m.pages[page]! &= ~Page.code;
       const f = frameOf[page]!;
@@ -227,25 +189,74 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
     }
   }
 
-  text ??= generate();
-  const made = new Function(...parameters, text)(
+  function plant(pc: number, region: CompiledRegion | undefined): void {
+    const page = pc >>> 12;
+    const f = frameOf[page] === 0 && region !== undefined ? takeFrame(page) : frameOf[page]!;
+    if (f === 0) return;
+    const index = f * frameWords + (pc & (pageSize - 1));
+    if ((code[index]! & 1023) === opRegion) freeRegions.push(code[index + 1]!);
+    if (region === undefined) code[index] = opUndecoded;
+    else {
+      const id = freeRegions.pop() ?? regions.length;
+      regions[id] = region;
+      code[index + 1] = id;
+      code[index] = opRegion;
+    }
+  }
+
+  function probe(pc: number): number {
+    const half = (at: number): number => {
+      const page = at >>> 12;
+      if (at >= 2 ** 32 || (m.pages[page]! & Page.exec) === 0) return -1;
+      m.pages[page]! |= Page.code;
+      return m.u16[at >>> 1]!;
+    };
+    const low = half(pc);
+    if (low < 0 || (low & 3) !== 3) return low;
+    const high = half(pc + 2);
+    return high < 0 ? -1 : high * 65536 + low;
+  }
+
+  const constants = { R: h.i32, P: m.pages, TRAPPED: hart.trapped, RESULT: hart.result, ...arith, ...scope };
+  let fpu: Fpu | undefined;
+  const names = (): Readonly<Record<string, unknown>> => ({
+    ...constants,
+    ...Object.fromEntries(Object.entries((fpu ??= loadFpu().makeFpu(h))).map(([op, f]) => [floatName(op), f])),
+    U8: m.u8,
+    U16: m.u16,
+    I32: m.i32,
+  });
+
+  const made = core(hooks.tier !== undefined)(
     h,
     m,
-    arith,
-    scope,
-    makeFpu(h),
+    constants,
     code,
     frameOf,
     takeFrame,
     decodeAt,
     (at: number) => fetchInstruction(at) | 0,
     dropAll,
-  ) as { run: (budget: number) => Cause; rebind: () => void };
+    regions,
+    heat,
+    hooks.tier?.heat ?? 0,
+    hooks.tier?.hot,
+    (fault: unknown, illegal: unknown) => floatFactory()(names(), code, fault, illegal),
+  );
+  let bound = m.u8;
   return {
     run: (budget) => {
-      made.rebind();
+      if (bound !== m.u8) {
+        bound = m.u8;
+        made.rebind();
+        // Compiled code holds the views that it was made with.
+        hooks.tier?.dropPages(0, frameOf.length);
+      }
       return made.run(budget);
     },
     invalidate,
+    plant,
+    probe,
+    names,
   };
 }

@@ -32,6 +32,8 @@ export interface Site {
   /** Leaves so that the count of instructions is exact, then runs this instruction again. */
   readonly recount: () => string;
   readonly fenceI: () => string;
+  /** Where it is there, memory accesses that are not aligned, or refused, leave through it instead of being done here. */
+  readonly interpret?: () => string;
 }
 
 /** Collects the statements of one instruction. */
@@ -56,6 +58,13 @@ function temp(o: Out): string {
   const name = `t${o.temps++}`;
   o.text += `let ${name}=0;`;
   return name;
+}
+
+/** Names of its own for a value, which outlive a write of the register that it was read from. */
+function copy(o: Out, v: Text): Text {
+  const [lo, hi] = [`t${o.temps++}`, `t${o.temps++}`];
+  o.text += `const ${lo}=${v.lo},${hi}=${v.hi};`;
+  return { lo, hi };
 }
 
 const pair = (o: Out, v: Text): Text => ({ lo: bind(o, v.lo), hi: bind(o, v.hi) });
@@ -124,32 +133,60 @@ const fastElement = (bits: Bits, a: string): string =>
 
 const aligned = (bits: Bits, a: string): string => (bits === "8" ? "" : `&&(${a}&${bytesOf[bits] - 1})===0`);
 
-/** A load of `bits` into fresh temporaries, zero-extended within the low word. */
-function load(o: Out, bits: Bits, addr: Text): Text {
+/**
+ * The high word to test on the fast path. For a register plus an offset the register's own will do: where the sum crosses
+ * into another high word, its low word lies within 2 KiB of the ends of the address space, where nothing is ever mapped.
+ */
+function highWord(o: Out, addr: Text, n: Node): string {
+  const [base, offset] = n.op === "i64.add" ? n.args : [];
+  return base?.op === "x" && offset?.op === "imm" ? o.site.x(base.field!).hi : addr.hi;
+}
+
+/** The condition under which the fast path may not be taken. Adds statements that it needs: ask before adding to `text`. */
+const refused = (o: Out, bits: Bits, a: string, high: string, mask: number, wanted: number): string =>
+  [
+    ...(high === "0" ? [] : [`${high}!==0`]),
+    `(P[${bind(o, `${a}>>>12`)}]&${mask})!==${wanted}`,
+    ...(bits === "8" ? [] : [`(${a}&${bytesOf[bits] - 1})!==0`]),
+  ].join("||");
+
+/** A load of `bits` into fresh temporaries, zero-extended within the low word. `n` states the address. */
+function load(o: Out, bits: Bits, addr: Text, n: Node): Text {
   const a = bind(o, addr.lo);
+  if (o.site.interpret) {
+    const slow = refused(o, bits, a, highWord(o, addr, n), loadMask, loadBits);
+    o.text += `if(${slow}){${o.site.interpret()}}`;
+    return { lo: bind(o, fastElement(bits, a)), hi: bits === "64" ? bind(o, `I32[(${a}>>>2)+1]`) : "0" };
+  }
   const lo = temp(o);
   const hi = bits === "64" ? temp(o) : "0";
   const high = bits === "64" ? `${hi}=I32[(${a}>>>2)+1];` : "";
   const slowHigh = bits === "64" ? `${hi}=wide[0];` : "";
   o.text +=
-    `if((${addr.hi})===0&&(P[${a}>>>12]&${loadMask})===${loadBits}${aligned(bits, a)}){${lo}=${fastElement(bits, a)};${high}}` +
+    `if((${highWord(o, addr, n)})===0&&(P[${a}>>>12]&${loadMask})===${loadBits}${aligned(bits, a)}){${lo}=${fastElement(bits, a)};${high}}` +
     `else{${lo}=slowLoad(${a},${addr.hi},${bytesOf[bits]});if(R[TRAPPED]!==0){${o.site.fault()}}${slowHigh}}`;
   return { lo, hi };
 }
 
-function store(o: Out, bits: Bits, addr: Text, value: Text): void {
+function store(o: Out, bits: Bits, addr: Text, n: Node, value: Text): void {
   const a = bind(o, addr.lo);
   const v = { lo: bind(o, value.lo), hi: bits === "64" ? bind(o, value.hi) : "0" };
   const high = bits === "64" ? `I32[(${a}>>>2)+1]=${v.hi};` : "";
+  if (o.site.interpret) {
+    const slow = refused(o, bits, a, highWord(o, addr, n), storeMask, storeBits);
+    o.text += `if(${slow}){${o.site.interpret()}}`;
+    o.text += `${fastElement(bits, a)}=${v.lo};${high}`;
+    return;
+  }
   o.text +=
-    `if((${addr.hi})===0&&(P[${a}>>>12]&${storeMask})===${storeBits}${aligned(bits, a)}){${fastElement(bits, a)}=${v.lo};${high}}` +
+    `if((${highWord(o, addr, n)})===0&&(P[${a}>>>12]&${storeMask})===${storeBits}${aligned(bits, a)}){${fastElement(bits, a)}=${v.lo};${high}}` +
     `else{slowStore(${a},${addr.hi},${bytesOf[bits]},${v.lo},${v.hi});if(R[TRAPPED]!==0){${o.site.fault()}}}`;
 }
 
 const storeOf =
   (bits: Bits): Emit =>
-  (o, [a, v]) => {
-    store(o, bits, a!, v!);
+  (o, [a, v], n) => {
+    store(o, bits, a!, n.args[0]!, v!);
     return none;
   };
 
@@ -158,7 +195,7 @@ const floatStore =
   (bits: Bits): Emit =>
   (o, [a], n) => {
     const cell = bind(o, o.site.f(n.args[1]!.field!));
-    store(o, bits, a!, { lo: `R[${cell}]`, hi: `R[${cell}+1]` });
+    store(o, bits, a!, n.args[0]!, { lo: `R[${cell}]`, hi: `R[${cell}+1]` });
     return none;
   };
 
@@ -214,15 +251,15 @@ const setFloat: Emit = (o, _args, n) => {
 /** Loads and moves write the register's words without the unit. */
 const inlineFloat: { readonly [K in Op]?: (o: Out, cell: string, value: Node) => void } = {
   "f16.load": (o, cell, v) => {
-    const value = load(o, "16", emit(o, v.args[0]!));
+    const value = load(o, "16", emit(o, v.args[0]!), v.args[0]!);
     o.text += `R[${cell}]=${value.lo}|0xffff0000;R[${cell}+1]=-1;`;
   },
   "f32.load": (o, cell, v) => {
-    const value = load(o, "32", emit(o, v.args[0]!));
+    const value = load(o, "32", emit(o, v.args[0]!), v.args[0]!);
     o.text += `R[${cell}]=${value.lo};R[${cell}+1]=-1;`;
   },
   "f64.load": (o, cell, v) => {
-    const value = load(o, "64", emit(o, v.args[0]!));
+    const value = load(o, "64", emit(o, v.args[0]!), v.args[0]!);
     o.text += `R[${cell}]=${value.lo};R[${cell}+1]=${value.hi};`;
   },
   "f32.from_bits": (o, cell, v) => {
@@ -244,10 +281,7 @@ const bitsOf =
 const csr =
   (kind: string): Emit =>
   (o, [number, value, writes]) => {
-    const status = bind(
-      o,
-      `csrAccess(${JSON.stringify(kind)},${number!.lo},${value!.lo},${value!.hi},${writes!.lo})`,
-    );
+    const status = bind(o, `csrAccess(${JSON.stringify(kind)},${number!.lo},${value!.lo},${value!.hi},${writes!.lo})`);
     o.text += `if(${status}!==0){if(${status}===2){${o.site.recount()}}${o.site.illegal()}}`;
     return { lo: "R[RESULT]", hi: "R[RESULT+1]" };
   };
@@ -359,13 +393,13 @@ const emitters = {
     return { lo: `(${condition}!==0?${a!.lo}:${b!.lo})`, hi: `(${condition}!==0?${a!.hi}:${b!.hi})` };
   },
 
-  "i64.load8_s": (o, [a]) => signed(o, `${load(o, "8", a!).lo}<<24>>24`),
-  "i64.load8_u": (o, [a]) => load(o, "8", a!),
-  "i64.load16_s": (o, [a]) => signed(o, `${load(o, "16", a!).lo}<<16>>16`),
-  "i64.load16_u": (o, [a]) => load(o, "16", a!),
-  "i64.load32_s": (o, [a]) => signed(o, load(o, "32", a!).lo),
-  "i64.load32_u": (o, [a]) => load(o, "32", a!),
-  "i64.load64": (o, [a]) => load(o, "64", a!),
+  "i64.load8_s": (o, [a], n) => signed(o, `${load(o, "8", a!, n.args[0]!).lo}<<24>>24`),
+  "i64.load8_u": (o, [a], n) => load(o, "8", a!, n.args[0]!),
+  "i64.load16_s": (o, [a], n) => signed(o, `${load(o, "16", a!, n.args[0]!).lo}<<16>>16`),
+  "i64.load16_u": (o, [a], n) => load(o, "16", a!, n.args[0]!),
+  "i64.load32_s": (o, [a], n) => signed(o, load(o, "32", a!, n.args[0]!).lo),
+  "i64.load32_u": (o, [a], n) => load(o, "32", a!, n.args[0]!),
+  "i64.load64": (o, [a], n) => load(o, "64", a!, n.args[0]!),
   "f16.load": floatToFloat,
   "f32.load": floatToFloat,
   "f64.load": floatToFloat,
@@ -514,18 +548,21 @@ function emit(o: Out, n: Node): Text {
   return f(o, f === setFloat ? [] : n.args.map((a) => emit(o, a)), n);
 }
 
-const isPcPlusImm = (n: Node): boolean =>
-  n.op === "i64.add" && n.args[0]!.op === "pc" && n.args[1]!.op === "imm";
+const isPcPlusImm = (n: Node): boolean => n.op === "i64.add" && n.args[0]!.op === "pc" && n.args[1]!.op === "imm";
 
 /**
  * The statements of one instruction, in order, but for a jump: its target is taken first, for the link register may hold
- * it, and control leaves last.
+ * it, and control leaves last. Temporaries are numbered from `firstTemp` on; `temps` is the next free number.
  */
-export function lower(does: readonly Node[], site: Site): string {
-  const o: Out = { site, text: "", temps: 0 };
+export function lower(
+  does: readonly Node[],
+  site: Site,
+  firstTemp = 0,
+): { readonly text: string; readonly temps: number } {
+  const o: Out = { site, text: "", temps: firstTemp };
   const jump = does.find((n) => n.op === "jump");
-  const target = jump && !isPcPlusImm(jump.args[0]!) ? pair(o, emit(o, jump.args[0]!)) : undefined;
+  const target = jump && !isPcPlusImm(jump.args[0]!) ? copy(o, emit(o, jump.args[0]!)) : undefined;
   for (const n of does) if (n !== jump) emit(o, n);
   if (jump) o.text += target ? site.jump(target) : site.jumpRelative();
-  return o.text;
+  return o;
 }

@@ -100,7 +100,8 @@ export function makeScope(h: Hart, m: GuestMemory, hooks: ScopeHooks) {
   /** Cache-block management needs a page that may be read or written. */
   function touchBlock(lo: number, hi: number): void {
     if (hi === 0 && (P[lo >>> 12]! & (Page.read | Page.write)) !== 0) return;
-    if (!check(lo, hi, 1, "read")) R[hart.cause] = R[hart.cause] === Cause.loadAccess ? Cause.storeAccess : Cause.storeFault;
+    if (!check(lo, hi, 1, "read"))
+      R[hart.cause] = R[hart.cause] === Cause.loadAccess ? Cause.storeAccess : Cause.storeFault;
   }
 
   /** Whether an atomic access may go ahead. */
@@ -285,8 +286,16 @@ export function makeScope(h: Hart, m: GuestMemory, hooks: ScopeHooks) {
     }
   }
 
+  /** A jump to an address beyond 2**32, where nothing can be fetched. */
+  function wildJump(lo: number, hi: number): void {
+    R[hart.pc] = R[hart.tval] = lo;
+    R[hart.pc + 1] = R[hart.tval + 1] = hi;
+    R[hart.cause] = Cause.fetchFault;
+  }
+
   return {
     trap,
+    wildJump,
     slowLoad,
     slowStore,
     zeroBlock,

@@ -37,7 +37,7 @@ export function sourceOfBytes(bytes: Uint8Array, name: string): ByteSource {
   };
 }
 
-const { EACCES, EIO, ELOOP, ENOENT, ENOTDIR } = constants.errno;
+const { EACCES, EIO, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR } = constants.errno;
 const atFdcwd = -100;
 const atEmptyPath = 0x1000;
 const statxTypeModeSize = 0x203;
@@ -82,6 +82,7 @@ export function cannotOpen(name: string, error: number): FileError {
     [ENOTDIR]: "a part of this path is not a directory",
     [EACCES]: "permission denied; sabre must be able to read a program to run it",
     [ELOOP]: "too many symbolic links",
+    [ENAMETOOLONG]: "this path, or a name in it, is too long",
   };
   return { errno: error, message: `${name}: ${why[error] ?? `cannot be opened (error ${error})`}` };
 }

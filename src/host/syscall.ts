@@ -20,7 +20,7 @@ const stubs = {
 export const arch: "x64" | "arm64" = process.arch === "arm64" ? "arm64" : "x64";
 const column = arch === "x64" ? 0 : 1;
 
-function makeStub(): (n: number, a: number, b: number, c: number, d: number, e: number, f: number) => number {
+function makeStub(): (n: number, a: number, b: number | bigint, c: number, d: number, e: number, f: number) => number {
   const libc = dlopen(process.platform === "linux" ? libcName() : "", {
     mmap: { args: ["usize", "usize", "i32", "i32", "i32", "i64"], returns: "usize" },
     mprotect: { args: ["usize", "usize", "i32"], returns: "i32" },
@@ -52,8 +52,8 @@ export const addressOf = (view: NodeJS.TypedArray | DataView): number => ptr(vie
 
 /**
  * Makes the host call of that name. Arguments are integers (pointers are host addresses); the result is what the kernel
- * put into the result register, -errno on failure. Results beyond 2**53 do not occur for the calls used.
+ * put into the result register, -errno on failure. Results beyond 2**53, places in a directory, are rounded.
  */
-export function host(name: HostCall, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0): number {
+export function host(name: HostCall, a = 0, b: number | bigint = 0, c = 0, d = 0, e = 0, f = 0): number {
   return Number(stub(hostNumbers[name][column], a, b, c, d, e, f));
 }

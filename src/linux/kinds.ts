@@ -16,6 +16,14 @@ export const uint: Kind<number> = { load: (_t, lo) => lo >>> 0, show: (_t, lo) =
 export const size: Kind<number> = { load: (_t, lo, hi) => u64(lo, hi), show: (_t, lo, hi) => String(u64(lo, hi)) };
 /** off_t and other signed 64-bit numbers. */
 export const offset: Kind<number> = { load: (_t, lo, hi) => s64(lo, hi), show: (_t, lo, hi) => String(s64(lo, hi)) };
+/** off_t where it may be the place of an entry in a directory: a hash of 63 bits that must come back as it was given. */
+export const place: Kind<number | bigint> = {
+  load: (_t, lo, hi) => {
+    const near = s64(lo, hi);
+    return Number.isSafeInteger(near) ? near : (BigInt(hi) << 32n) | BigInt(lo >>> 0);
+  },
+  show: offset.show,
+};
 /** A guest address that the handler checks when it copies. */
 export const pointer: Kind<number> = { load: (_t, lo, hi) => u64(lo, hi), show: (_t, lo, hi) => pointerText(lo, hi) };
 /** An unsigned 64-bit number that people read in hexadecimal, such as an offset in pages. */

@@ -1,7 +1,6 @@
 // The texts of the files below /proc that show a guest process, in the layout of proc(5). Each is made when its file is
 // opened. Where the guest has nothing of its own (sessions, terminals, times), the emulator's figures are its figures.
-
-import { readFileSync } from "node:fs";
+import { readHostFile } from "../host/file.ts";
 import { pageSize } from "../memory/guest-memory.ts";
 import { mapsText, usage } from "../memory/maps.ts";
 import { Attr, attribute } from "./attributes.ts";
@@ -16,11 +15,8 @@ import type { Task } from "./task.ts";
 
 /** A file below the host's /proc, or undefined. */
 export function hostFile(name: string): string | undefined {
-  try {
-    return readFileSync(`/proc/${name}`, "latin1");
-  } catch {
-    return undefined;
-  }
+  const text = readHostFile(`/proc/${name}`);
+  return typeof text === "number" ? undefined : text;
 }
 
 const kib = (bytes: number): string => `${String(Math.floor(bytes / 1024)).padStart(8)} kB`;

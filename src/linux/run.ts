@@ -43,7 +43,6 @@ export function runTask(t: Task, engine: Engine, watcher: Watcher): Exit {
   }
 }
 
-
 /** The siginfo that Linux makes of a trap. */
 function trapInfo(t: Task, cause: Cause): SigInfo {
   const R = t.hart.i32;
@@ -58,7 +57,8 @@ function trapInfo(t: Task, cause: Cause): SigInfo {
     case Cause.storeMisaligned:
       return faultInfo(Sig.BUS, Code.BUS_ADRALN, lo, hi);
     default: {
-      const kind = cause === Cause.fetchFault || cause === Cause.fetchAccess ? "exec" : isLoad(cause) ? "read" : "write";
+      const kind =
+        cause === Cause.fetchFault || cause === Cause.fetchAccess ? "exec" : isLoad(cause) ? "read" : "write";
       const why: SegvOrBus = hi === 0 ? faultOf(t.process.space, lo >>> 0, kind) : "SEGV_MAPERR";
       return faultInfo(why === "BUS_ADRERR" ? Sig.BUS : Sig.SEGV, Code[why], lo, hi);
     }

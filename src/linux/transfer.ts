@@ -6,6 +6,7 @@ import { errno } from "./errno.ts";
 import { FdKind, fdData, fdKind, hostFd, setFdData } from "./fds.ts";
 import { descriptorPath } from "./file-system.ts";
 import { limitOf, Resource } from "./limits.ts";
+import { sendTimeout } from "./message.ts";
 import { O } from "./open-flags.ts";
 import { procNode } from "./proc.ts";
 import { cstring, scratch, scratchU64, setVector, vectorLimit } from "./scratch.ts";
@@ -13,7 +14,7 @@ import { Sig } from "./siginfo.ts";
 import { readSignalFd } from "./signalfd.ts";
 import { queueSignal } from "./signals.ts";
 import type { Task } from "./task.ts";
-import { blocking } from "./wait.ts";
+import { blocking, isNonblocking, mayBeWoken, Poll, untilReady } from "./wait.ts";
 
 /** Most bytes that one call moves, as in Linux. */
 export const maxTransfer = 0x7ffff000;
@@ -39,6 +40,12 @@ export function usable(t: Task, address: number, length: number, bits: number): 
 /** Host address of a guest buffer of which `n` bytes are usable. */
 export const hostAddress = (t: Task, address: number, n: number): number => t.memory.hostBase + (n > 0 ? address : 0);
 
+/**
+ * A host address to give for a guest buffer of which nothing is usable. The host refuses it after all that it looks at
+ * before the buffer (what the descriptor is and may, the end of the file), so the guest gets the answer that Linux gives.
+ */
+export const refusedAddress = (address: number): number => (address < userLimit ? 0 : -1);
+
 export interface Segment {
   readonly address: number;
   readonly length: number;
@@ -62,8 +69,8 @@ export function loadVector(t: Task, address: number, count: number): readonly Se
 }
 
 /**
- * Fills the host's iovec array with what is usable of the segments, at most `most` bytes. Answers the number of its
- * entries, or -EFAULT where there are bytes to move, but not even the first may be.
+ * Fills the host's iovec array with what is usable of the segments, at most `most` bytes; with a buffer that the host
+ * refuses, where there are bytes to move, but not even the first may be. Answers the number of its entries.
  */
 export function hostVector(t: Task, segments: readonly Segment[], bits: number, most = maxTransfer): number {
   let entries = 0;
@@ -72,7 +79,10 @@ export function hostVector(t: Task, segments: readonly Segment[], bits: number, 
     const wanted = Math.min(length, left);
     if (wanted === 0) continue;
     const n = usable(t, address, wanted, bits);
-    if (n < 0 && entries === 0) return n;
+    if (n < 0 && entries === 0) {
+      setVector(0, refusedAddress(address), wanted);
+      return 1;
+    }
     if (n > 0) setVector(entries++, hostAddress(t, address, n), n);
     if (n < wanted) break;
     left -= n;
@@ -84,6 +94,7 @@ export function hostVector(t: Task, segments: readonly Segment[], bits: number, 
 const Waits = { unknown: 0, never: 1, maybe: 2 } as const;
 const statMode = 28;
 const [S_IFMT, S_IFREG, S_IFDIR, S_IFBLK] = [0o170000, 0o100000, 0o040000, 0o060000];
+const [S_IFIFO, S_IFSOCK] = [0o010000, 0o140000];
 
 /** Type bits of an open host file, by statx. */
 function fileType(h: number): number {
@@ -107,6 +118,37 @@ function neverWaits(t: Task, fd: number, h: number): boolean {
 export function onDescriptor(t: Task, fd: number, h: number, events: number, attempt: () => number): number {
   return neverWaits(t, fd, h) ? attempt() : blocking(t, h, events, attempt);
 }
+
+/** Bytes that a pipe takes whole where it has room for any. */
+const pipeAtom = 4096;
+const [MSG_DONTWAIT, MSG_NOSIGNAL] = [0x40, 0x4000];
+
+/**
+ * Writes `n` usable guest bytes at the file's position. The host would sleep until a pipe or a socket has taken the last
+ * of them: where something may have to wake the thread, they go in pieces for which there is room.
+ */
+export function writeOut(t: Task, fd: number, h: number, address: number, n: number): number {
+  const write = (from: number, bytes: number) => host("write", h, hostAddress(t, from, bytes), bytes);
+  const inPieces = n > pipeAtom && !neverWaits(t, fd, h) && mayBeWoken(t) && !isNonblocking(h);
+  const type = inPieces ? fileType(h) : 0;
+  if (type !== S_IFIFO && type !== S_IFSOCK)
+    return written(
+      t,
+      onDescriptor(t, fd, h, Poll.OUT, () => write(address, n)),
+    );
+  const timeout = () => sendTimeout(h);
+  for (let done = 0; done < n; ) {
+    const [from, left] = [address + done, n - done];
+    const result =
+      type === S_IFIFO
+        ? blocking(t, h, Poll.OUT, () => write(from, Math.min(left, pipeAtom)))
+        : untilReady(t, h, Poll.OUT, () => host("sendto", h, hostAddress(t, from, left), left, sendBits), timeout);
+    if (written(t, result) <= 0) return done > 0 ? done : result;
+    done += result;
+  }
+  return n;
+}
+const sendBits = MSG_DONTWAIT | MSG_NOSIGNAL;
 
 /** Passes on what a write answered; a pipe or socket without a reader also sends SIGPIPE. */
 export function written(t: Task, result: number): number {

@@ -3,8 +3,8 @@
 // of its own: every page of the memory stays readable and writable on the host (the engine changes the protection of
 // the whole when it frees a memory, and aborts if that is refused), no page is ever without a mapping (another thread's
 // mmap could land in the hole), and what the guest has not mapped reads as zero.
-import { readFileSync } from "node:fs";
 import { constants } from "node:os";
+import { readHostFile } from "../host/file.ts";
 import { loadU64, newScratch, reserve } from "../host/scratch.ts";
 import { host } from "../host/syscall.ts";
 import { type GuestMemory, pageSize } from "./guest-memory.ts";
@@ -25,7 +25,8 @@ const at = (m: GuestMemory, page: number): number => m.hostBase + page * pageSiz
 /** A sentence for the user where the host's pages are not of the guest's size, without which nothing here works. */
 export function hostPageProblem(): string | undefined {
   const AT_PAGESZ = 6;
-  const auxv = readFileSync("/proc/self/auxv");
+  const text = readHostFile("/proc/self/auxv");
+  const auxv = Buffer.from(typeof text === "number" ? "" : text, "latin1");
   for (let at = 0; at + 16 <= auxv.length; at += 16) {
     const size = auxv.readUInt32LE(at + 8);
     if (auxv.readUInt32LE(at) === AT_PAGESZ && size !== pageSize)

@@ -104,8 +104,8 @@ function move(space: AddressSpace, { v, page, count, gone, to, n, replaced }: Mo
   if (to !== page) m.pages.set(bytesBefore, page);
   if (gone > 0) unmapPages(space, page, page + gone);
 
-  // How far the file reaches is asked when a page is first touched.
-  if (v.flags & VmaFlag.sized) {
+  // How far the file, or the shared memory, reaches is asked when a page is first touched.
+  if (v.flags & VmaFlag.hosted) {
     markBus(space, to + count, to + n);
     bytesBefore.forEach((byte, i) => {
       if (byte & Page.bus) markBus(space, to + i, to + i + 1);

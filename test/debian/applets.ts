@@ -18,8 +18,12 @@ const on = (...args: string[]): Applet => ({ args, files });
 const fed = (stdin: string, ...args: string[]): Applet => ({ args, stdin, files });
 
 export const applets: readonly Applet[] = [
-  on("ash", "-c", 'for i in 1 2 3; do echo "$i $((i * i))"; done; x=abc; echo ${x%c} ${#x}; [ -f fruit ] && echo yes; exit 3'),
-  on("awk", "{ s += $2; n[$1]++ } END { print s, n[\"apple\"]; printf \"%.3f %s\\n\", s / NR, toupper($1) }", "fruit"),
+  on(
+    "ash",
+    "-c",
+    'for i in 1 2 3; do echo "$i $((i * i))"; done; x=abc; echo ${x%c} ${#x}; [ -f fruit ] && echo yes; exit 3',
+  ),
+  on("awk", '{ s += $2; n[$1]++ } END { print s, n["apple"]; printf "%.3f %s\\n", s / NR, toupper($1) }', "fruit"),
   on("base64", "binary"),
   on("basename", "/usr/lib/libc.so", ".so"),
   fed("scale=10; 22/7; 2^64\n", "bc"),

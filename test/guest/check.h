@@ -23,31 +23,30 @@
   } while (0)
 
 /** A condition. */
-#define CHECK(x) STOP_UNLESS(x, "%s (errno %d: %s)", #x, errno, strerror(errno))
+#define CHECK(...) STOP_UNLESS((__VA_ARGS__), "%s (errno %d: %s)", #__VA_ARGS__, errno, strerror(errno))
 
 /** Two integers or pointers of at most 64 bits. */
-#define EQ(a, b)                                                                                    \
-  do {                                                                                              \
-    int errno_before = errno;                                                                       \
-    unsigned long long left = (unsigned long long)(a), right = (unsigned long long)(b);             \
-    STOP_UNLESS(left == right, "%s is 0x%llx (%lld), not %s = 0x%llx (%lld); errno %d", #a, left,   \
-                (long long)left, #b, right, (long long)right, errno_before);                        \
+#define EQ(a, b)                                                                                       \
+  do {                                                                                                 \
+    unsigned long long is_ = (unsigned long long)(a), wanted_ = (unsigned long long)(b);               \
+    STOP_UNLESS(is_ == wanted_, "%s is 0x%llx (%lld), not %s = 0x%llx (%lld); errno %d", #a, is_,      \
+                (long long)is_, #b, wanted_, (long long)wanted_, errno);                               \
   } while (0)
 
 /** A call that answers -1 and sets errno to `e`. */
 #define FAILS(call, e)                                                                                              \
   do {                                                                                                              \
     errno = 0;                                                                                                      \
-    long long answer = (long long)(call);                                                                           \
-    STOP_UNLESS(answer == -1 && errno == (e), "%s answers %lld with errno %d (%s), not %s", #call, answer, errno,   \
+    long long answer_ = (long long)(call);                                                                           \
+    STOP_UNLESS(answer_ == -1 && errno == (e), "%s answers %lld with errno %d (%s), not %s", #call, answer_, errno,   \
                 strerror(errno), #e);                                                                               \
   } while (0)
 
 /** Texts. */
 #define SAME(a, b)                                                                            \
   do {                                                                                        \
-    const char *left = (a), *right = (b);                                                     \
-    STOP_UNLESS(strcmp(left, right) == 0, "%s is \"%s\", not \"%s\"", #a, left, right);       \
+    const char *is_ = (a), *wanted_ = (b);                                                     \
+    STOP_UNLESS(strcmp(is_, wanted_) == 0, "%s is \"%s\", not \"%s\"", #a, is_, wanted_);       \
   } while (0)
 
 /** The last signal that CATCH saw. */
@@ -55,24 +54,29 @@ static struct {
   int signo, code;
   char *addr;
   char *pc;
+  volatile int wanted;
 } caught __attribute__((unused));
 static sigjmp_buf catch_point __attribute__((unused));
 
 __attribute__((unused)) static void catch_signal(int signo, siginfo_t *info, void *context) {
   caught.signo = signo;
   caught.code = info->si_code;
-  caught.addr = info->si_addr;
+  caught.addr = (char *)info->si_addr;
 #ifdef __riscv
   caught.pc = (char *)((ucontext_t *)context)->uc_mcontext.__gregs[REG_PC];
 #else
   (void)context;
 #endif
+  STOP_UNLESS(caught.wanted, "unexpected signal %d, code %d, address %p, pc %p", signo, caught.code, caught.addr, caught.pc);
+  caught.wanted = 0;
   siglongjmp(catch_point, 1);
 }
 
 __attribute__((unused)) static void catch_faults(void) {
-  struct sigaction action = {.sa_sigaction = catch_signal, .sa_flags = SA_SIGINFO};
-  sigemptyset(&action.sa_mask);
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_sigaction = catch_signal;
+  action.sa_flags = SA_SIGINFO;
   static const int all[] = {SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE};
   for (unsigned i = 0; i < sizeof all / sizeof *all; i++) CHECK(sigaction(all[i], &action, NULL) == 0);
 }
@@ -83,7 +87,10 @@ __attribute__((unused)) static void catch_faults(void) {
     caught.signo = 0;                        \
     caught.addr = caught.pc = NULL;          \
     if (sigsetjmp(catch_point, 1) == 0) {    \
+      caught.wanted = 1;                     \
       statement;                             \
+      asm volatile("" ::: "memory");         \
+      caught.wanted = 0;                     \
     }                                        \
     caught.signo;                            \
   })
@@ -91,11 +98,11 @@ __attribute__((unused)) static void catch_faults(void) {
 /** A fault of `statement` with this signal, code and address. */
 #define FAULTS(statement, s, c, a)                                                                                 \
   do {                                                                                                             \
-    char *where = (char *)(a);                                                                                     \
-    int came = CATCH(statement);                                                                                   \
-    STOP_UNLESS(came == (s) && caught.code == (c) && caught.addr == where,                                         \
-                "%s: signal %d code %d address %p, not %s, %s, %p", #statement, came, came ? caught.code : 0,      \
-                caught.addr, #s, #c, where);                                                                       \
+    char *where_ = (char *)(a);                                                                                     \
+    int came_ = CATCH(statement);                                                                                   \
+    STOP_UNLESS(came_ == (s) && caught.code == (c) && caught.addr == where_,                                         \
+                "%s: signal %d code %d address %p, not %s, %s, %p", #statement, came_, came_ ? caught.code : 0,      \
+                caught.addr, #s, #c, where_);                                                                       \
   } while (0)
 
 static inline int done(void) {

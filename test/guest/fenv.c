@@ -175,9 +175,9 @@ static void decimal(void) {
 static void functions(void) {
   volatile double x = 0.5;
   CHECK(fabs(sin(x) - 0.479425538604203) < 1e-15 && fabs(exp(x) - 1.6487212707001282) < 1e-15);
-  CHECK(fabs(log(x) + 0.6931471805599453) < 1e-15 && pow(2 * one, 10 * one) == 1024 && cbrt(27 * one) == 3);
+  CHECK(fabs(log(x) + 0.6931471805599453) < 1e-15 && pow(2 * one, 10 * one) == 1024 && fabs(cbrt(27 * one) - 3) < 1e-15);
   CHECK(fabs(atan2(one, one) * 4 - M_PI) < 1e-15 && hypot(three, 4 * one) == 5 && fmod(7.5, three) == 1.5);
-  CHECK(remainder(7.5, three) == -1.5 && ldexp(x, 11) == 1024 && ilogb(1000 * one) == 9 && nextafter(zero, one) == tiny);
+  CHECK(remainder(7.5, three) == 1.5 && ldexp(x, 11) == 1024 && ilogb(1000 * one) == 9 && nextafter(zero, one) == tiny);
   // 128-bit long double (80 bits natively) in software or hardware.
   volatile long double third = 1;
   third /= 3;

@@ -1,5 +1,8 @@
 // The execution tiers that tests run on.
 
-/** Values of `--jit` that exist. Every test of the interpreter runs on each. */
-export const engines = ["off"] as const;
+/** Values of `--jit` that name an engine of their own. */
+export const engines = ["off", "js"] as const;
 export type EngineName = (typeof engines)[number];
+
+/** Environment that makes a tier compile all that it can, at once. */
+export const eager = { SABRE_HEAT: "1" } as const;

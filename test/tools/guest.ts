@@ -21,14 +21,19 @@ export type Flavour = keyof typeof flavours;
 /** The cross compiler's root, for `-L` with dynamic programs. */
 export const crossSysroot = "/usr/riscv64-linux-gnu";
 
-/** Builds a C or assembly file of test/guest/ and answers the program's path. Throws with the compiler's words on failure. */
+const compilerOf = (file: string): string => (file.endsWith(".cc") ? "g++" : "gcc");
+
+/** Builds a C, C++ or assembly file of test/guest/, answers the program's path. Throws the compiler's words on failure. */
 export function buildGuest(file: string, flavour: Flavour = "static", ...more: string[]): string {
-  return compile("riscv64-linux-gnu-gcc", join(here, "../guest", file), [...flavours[flavour], ...more]);
+  return compile(`riscv64-linux-gnu-${compilerOf(file)}`, join(here, "../guest", file), [
+    ...flavours[flavour],
+    ...more,
+  ]);
 }
 
 /** Builds the same source for this machine, so that a test program is itself proved on real Linux. */
 export function buildNative(file: string, ...more: string[]): string {
-  return compile("gcc", join(here, "../guest", file), more);
+  return compile(compilerOf(file), join(here, "../guest", file), more);
 }
 
 function compile(compiler: string, source: string, flags: readonly string[]): string {

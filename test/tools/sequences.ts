@@ -51,7 +51,8 @@ function shape(form: Form, random: number, keep: boolean): number {
     for (const { from, mask, to } of field.pieces) register |= ((bits >>> from) & mask) << to;
     register += field.base;
     // The second pointer is always good: atomics need an aligned address, or the reference gives up.
-    if (field.name === "rd" && (register === pointers[1] || (keep && (register === 8 || register === counter)))) register = 10;
+    if (field.name === "rd" && (register === pointers[1] || (keep && (register === 8 || register === counter))))
+      register = 10;
     if (field.name === "rs1" && form.row.ext === "A") register = pointers[1]!;
     else if (keep && field.name === "rs1" && touchesMemory(form)) register = pointers[register & 1]!;
     bits = place(field, register, bits);

@@ -38,10 +38,9 @@ for (const form of [...forms].sort((a, b) => Number(!a.row.within) - Number(!b.r
   }
 }
 
+/** Whether a form that has these fixed bits takes the fields' values. */
 function takes(form: Form, bits: number): boolean {
-  if ((bits & form.mask) !== form.match) return false;
-  for (const field of layoutOf(form).fields)
-    if (field.except.length > 0 && field.except.includes(fieldValue(field, bits))) return false;
+  for (const field of layoutOf(form).restricted) if (field.except.includes(fieldValue(field, bits))) return false;
   return true;
 }
 
@@ -53,7 +52,11 @@ export function formOf(bits: number): Form | undefined {
   const relevant = (bits & 3) === 3 ? bits | 0 : bits & 0xffff;
   const bucket = buckets[bucketOf(relevant)];
   if (!bucket) return undefined;
-  for (const form of bucket) if (takes(form, relevant)) return form;
+  // By index: this runs for every instruction that is decoded, mostly before it is compiled.
+  for (let i = 0; i < bucket.length; i++) {
+    const form = bucket[i]!;
+    if ((relevant & form.mask) === form.match && takes(form, relevant)) return form;
+  }
   return undefined;
 }
 

@@ -34,7 +34,12 @@ export interface FixedBits {
 
 export function fieldValue(source: Source, bits: number): number {
   let value = 0;
-  for (const { from, mask, to } of source.pieces) value |= ((bits >>> from) & mask) << to;
+  const { pieces } = source;
+  // By index: this runs for every instruction that is decoded, mostly before it is compiled.
+  for (let i = 0; i < pieces.length; i++) {
+    const { from, mask, to } = pieces[i]!;
+    value |= ((bits >>> from) & mask) << to;
+  }
   return source.base + ((value << source.sign) >> source.sign);
 }
 
@@ -65,21 +70,27 @@ const registers: Record<string, Field> = { rd: "rd", rs1: "rs1", rs2: "rs2", rs3
 const isFixed = (text: string): boolean => text.charCodeAt(0) <= 0x31;
 
 function readToken(text: string): Omit<Token, "width"> {
-  const immediate = /^(nz)?(u)?imm\[(.+)\]$/.exec(text);
-  if (immediate) {
-    const parts = immediate[3]!.split("|").map((range) => {
-      const [high, low = high] = range.split(":").map(Number) as [number, number?];
-      return part(high - low + 1, low);
-    });
-    return { name: "imm", parts, base: 0, signed: !immediate[2], except: immediate[1] ? [0] : [] };
+  const bracket = text.indexOf("imm[");
+  if (bracket >= 0) {
+    const parts = text
+      .slice(bracket + 4, -1)
+      .split("|")
+      .map((range) => {
+        const [high, low = high] = range.split(":").map(Number) as [number, number?];
+        return part(high - low + 1, low);
+      });
+    const kind = text.slice(0, bracket);
+    return { name: "imm", parts, base: 0, signed: !kind.endsWith("u"), except: kind.startsWith("nz") ? [0] : [] };
   }
   if (packed[text]) return { name: "imm", parts: packed[text], base: 0, signed: false, except: [] };
   // Rounding modes 5 and 6 are reserved.
   if (text === "rm") return { name: "rm", parts: [part(3, 0)], base: 0, signed: false, except: [5, 6] };
-  const [, name = "", prime, except] = /^(\w+)(')?(?:!=([\d,]+))?$/.exec(text) ?? [];
-  if (!registers[name]) throw new RangeError(`${text} is no field of an instruction`);
+  const [register = "", except] = text.split("!=");
+  const prime = register.endsWith("'");
+  const name = registers[prime ? register.slice(0, -1) : register];
+  if (!name) throw new RangeError(`${text} is no field of an instruction`);
   return {
-    name: registers[name],
+    name,
     parts: [part(prime ? 3 : 5, 0)],
     base: prime ? 8 : 0,
     signed: false,
@@ -100,10 +111,13 @@ function token(text: string): Token {
 
 /** The fixed bits of an encoding. Throws a RangeError where the tokens do not fill 16 or 32 bits, or are no fields. */
 export function readFixedBits(notation: string): FixedBits {
-  const words = notation.split(" ");
-  let [mask, match, from] = [0, 0, 0];
-  for (let i = words.length - 1; i >= 0; i--) {
-    const text = words[i]!;
+  let mask = 0;
+  let match = 0;
+  let from = 0;
+  for (let end = notation.length; end > 0; ) {
+    const start = notation.lastIndexOf(" ", end - 1) + 1;
+    const text = notation.slice(start, end);
+    end = start - 1;
     if (isFixed(text)) {
       mask |= (2 ** text.length - 1) << from;
       match |= Number.parseInt(text, 2) << from;

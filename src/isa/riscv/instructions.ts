@@ -50,6 +50,8 @@ export interface Form extends Instruction, FixedBits {
 
 /** What is worked out of a form when it is first needed. */
 export interface Layout {
+  /** Those of the fields that do not take every value. */
+  readonly restricted: readonly EncodedField[];
   /** The fields that it encodes. */
   readonly fields: readonly EncodedField[];
   /** The index in `instructions` of what it is, or stands for. */
@@ -95,18 +97,19 @@ const targets = new Map(instructions.map(({ name }, i) => [name, i]));
 
 function lay({ name, row }: Form): Layout {
   const fields = readFields(row.bits);
+  const restricted = fields.filter(({ except }) => except.length > 0);
   const own: Record<string, Source> = Object.fromEntries(fields.map((f) => [f.name, f]));
-  const [, targetName = "", operands = ""] = /^(\S+) ?(.*)$/.exec(row.is ?? name) ?? [];
+  const [targetName = "", operands = ""] = (row.is ?? name).split(" ");
   const target = targets.get(targetName);
   if (target === undefined) throw new RangeError(`${name} stands for ${targetName}, which is not in the table`);
-  if (!row.is) return { fields, target, sources: withAll(own) };
+  if (!row.is) return { fields, restricted, target, sources: withAll(own) };
   const given = operandsOf(operands);
   const sources: Record<string, Source> = {};
   operandsOf(instructions[target]!.row.asm).forEach((operand, i) => {
     const text = given[i] ?? "";
     sources[fieldOf(operand)] = own[text] ?? constant(registerNumber(text) ?? Number(text));
   });
-  return { fields, target, sources: withAll(sources) };
+  return { fields, restricted, target, sources: withAll(sources) };
 }
 
 const layouts: Layout[] = [];

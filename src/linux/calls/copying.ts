@@ -9,13 +9,20 @@ import { flags } from "../kinds-process.ts";
 import { type CallRow, call } from "../row.ts";
 import { vectorAddress } from "../scratch.ts";
 import type { Task } from "../task.ts";
-import { hostOf, hostVector, loadVector, maxTransfer, onDescriptor, written } from "../transfer.ts";
+import { belowSizeLimit, hostOf, hostVector, loadVector, maxTransfer, onDescriptor, written } from "../transfer.ts";
 import { Poll } from "../wait.ts";
 
 /** Host address of an offset that the host reads and updates in guest memory: 0 for NULL, undefined where it cannot. */
 function offsetAt(t: Task, address: number): number | undefined {
   if (address === 0) return 0;
   return writable(t.memory, address, 8) && t.memory.hostBase + address;
+}
+
+/** How many of `count` bytes a call may move to host descriptor `out`, at its position or at the offset that it is given; or -errno. */
+function most(t: Task, out: number, offset: number, count: number): number {
+  const v = t.memory.view;
+  const at = offset === 0 ? undefined : v.getInt32(offset + 4, true) * 2 ** 32 + v.getUint32(offset, true);
+  return belowSizeLimit(t, out, at, Math.min(count, maxTransfer));
 }
 
 /** Neither end may be a descriptor that the host does not answer alone. */
@@ -28,7 +35,8 @@ function sendfile(t: Task, to: number, from: number, offset: number, count: numb
   const at = offsetAt(t, offset);
   if (at === undefined) return -errno.EFAULT;
   if (!plain(t, to, from)) return -errno.EINVAL;
-  const n = Math.min(count, maxTransfer);
+  const n = most(t, out, 0, count);
+  if (n < 0) return n;
   return written(
     t,
     onDescriptor(t, to, out, Poll.OUT, () => host("sendfile", out, source, at, n)),
@@ -49,7 +57,8 @@ function splice(
   const [fromAt, toAt] = [offsetAt(t, fromOffset), offsetAt(t, toOffset)];
   if (fromAt === undefined || toAt === undefined) return -errno.EFAULT;
   if (!plain(t, from, to)) return -errno.EINVAL;
-  const n = Math.min(count, maxTransfer);
+  const n = most(t, out, toOffset, count);
+  if (n < 0) return n;
   const attempt = () => host("splice", source, fromAt, out, toAt, n, how);
   return written(t, how & SPLICE_F_NONBLOCK ? attempt() : onDescriptor(t, from, source, Poll.IN, attempt));
 }
@@ -92,7 +101,8 @@ function copyFileRange(
   const [fromAt, toAt] = [offsetAt(t, fromOffset), offsetAt(t, toOffset)];
   if (fromAt === undefined || toAt === undefined) return -errno.EFAULT;
   if (!plain(t, from, to)) return -errno.EINVAL;
-  return host("copy_file_range", source, fromAt, out, toAt, Math.min(count, maxTransfer), how);
+  const n = most(t, out, toOffset, count);
+  return n < 0 ? n : host("copy_file_range", source, fromAt, out, toAt, n, how);
 }
 
 const spliceFlags = flags({ SPLICE_F_MOVE: 1, SPLICE_F_NONBLOCK, SPLICE_F_MORE: 4, SPLICE_F_GIFT: 8 });

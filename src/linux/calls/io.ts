@@ -4,7 +4,7 @@ import { host } from "../../host/syscall.ts";
 import { Page } from "../../memory/guest-memory.ts";
 import { errno } from "../errno.ts";
 import { FdKind, fdKind } from "../fds.ts";
-import { fd, int, offset, size } from "../kinds.ts";
+import { fd, int, offset, place, size } from "../kinds.ts";
 import { bufferIn, bufferOut, vectorIn, vectorOut } from "../kinds-file.ts";
 import { flags, oneOf } from "../kinds-process.ts";
 import { call } from "../row.ts";
@@ -19,18 +19,27 @@ import {
   maxTransfer,
   onDescriptor,
   readSpecial,
+  refusedAddress,
   usable,
+  writeOut,
   writeSpecial,
   written,
 } from "../transfer.ts";
 import { Poll } from "../wait.ts";
+
+/** What the host is given of a buffer of which nothing is usable: see refusedAddress. */
+const refused = (address: number, length: number): [number, number] => [
+  refusedAddress(address),
+  Math.min(length, maxTransfer),
+];
 
 function read(t: Task, fd: number, address: number, length: number): number {
   const h = hostOf(t, fd);
   if (h < 0) return h;
   if (fdKind(t.process.fds, fd) !== FdKind.host) return readSpecial(t, fd, h, address, length);
   const n = usable(t, address, length, Page.write);
-  return n < 0 ? n : onDescriptor(t, fd, h, Poll.IN, () => host("read", h, hostAddress(t, address, n), n));
+  const [at, bytes] = n < 0 ? refused(address, length) : [hostAddress(t, address, n), n];
+  return onDescriptor(t, fd, h, Poll.IN, () => host("read", h, at, bytes));
 }
 
 function write(t: Task, fd: number, address: number, length: number): number {
@@ -38,12 +47,13 @@ function write(t: Task, fd: number, address: number, length: number): number {
   if (h < 0) return h;
   if (fdKind(t.process.fds, fd) !== FdKind.host) return writeSpecial(t, fd, h, address, length);
   const readable = usable(t, address, length, Page.read);
-  const n = readable < 0 ? readable : belowSizeLimit(t, h, undefined, readable);
-  if (n < 0) return n;
-  return written(
-    t,
-    onDescriptor(t, fd, h, Poll.OUT, () => host("write", h, hostAddress(t, address, n), n)),
-  );
+  if (readable < 0)
+    return written(
+      t,
+      onDescriptor(t, fd, h, Poll.OUT, () => host("write", h, ...refused(address, length))),
+    );
+  const n = belowSizeLimit(t, h, undefined, readable);
+  return n < 0 ? n : writeOut(t, fd, h, address, n);
 }
 
 function pread64(t: Task, fd: number, address: number, length: number, at: number): number {
@@ -52,7 +62,8 @@ function pread64(t: Task, fd: number, address: number, length: number, at: numbe
   if (h < 0) return h;
   if (fdKind(t.process.fds, fd) !== FdKind.host) return readSpecial(t, fd, h, address, length, at);
   const n = usable(t, address, length, Page.write);
-  return n < 0 ? n : onDescriptor(t, fd, h, Poll.IN, () => host("pread64", h, hostAddress(t, address, n), n, at));
+  const [to, bytes] = n < 0 ? refused(address, length) : [hostAddress(t, address, n), n];
+  return onDescriptor(t, fd, h, Poll.IN, () => host("pread64", h, to, bytes, at));
 }
 
 function pwrite64(t: Task, fd: number, address: number, length: number, at: number): number {
@@ -61,11 +72,12 @@ function pwrite64(t: Task, fd: number, address: number, length: number, at: numb
   if (h < 0) return h;
   if (fdKind(t.process.fds, fd) !== FdKind.host) return writeSpecial(t, fd, h, address, length, at);
   const readable = usable(t, address, length, Page.read);
-  const n = readable < 0 ? readable : belowSizeLimit(t, h, at, readable);
+  const n = readable < 0 ? 0 : belowSizeLimit(t, h, at, readable);
   if (n < 0) return n;
+  const [from, bytes] = readable < 0 ? refused(address, length) : [hostAddress(t, address, n), n];
   return written(
     t,
-    onDescriptor(t, fd, h, Poll.OUT, () => host("pwrite64", h, hostAddress(t, address, n), n, at)),
+    onDescriptor(t, fd, h, Poll.OUT, () => host("pwrite64", h, from, bytes, at)),
   );
 }
 
@@ -97,7 +109,6 @@ function vectored(
   const most = out ? belowSizeLimit(t, h, at, maxTransfer) : maxTransfer;
   if (most < 0) return most;
   const entries = hostVector(t, segments, out ? Page.read : Page.write, most);
-  if (entries < 0) return entries;
   const result = onDescriptor(t, fd, h, out ? Poll.OUT : Poll.IN, () => attempt(h, entries));
   return out ? written(t, result) : result;
 }
@@ -128,7 +139,7 @@ const positioned2 =
     );
   };
 
-function lseek(t: Task, fd: number, at: number, whence: number): number {
+function lseek(t: Task, fd: number, at: number | bigint, whence: number): number {
   const h = hostOf(t, fd);
   return h < 0 ? h : host("lseek", h, at, whence);
 }
@@ -137,7 +148,7 @@ const rwFlags = flags({ RWF_HIPRI: 1, RWF_DSYNC: 2, RWF_SYNC: 4, RWF_NOWAIT: 8, 
 const whence = oneOf({ SEEK_SET: 0, SEEK_CUR: 1, SEEK_END: 2, SEEK_DATA: 3, SEEK_HOLE: 4 });
 
 export const ioCalls = [
-  call(62, "lseek", [fd, offset, whence], "int", "quick", lseek),
+  call(62, "lseek", [fd, place, whence], "int", "quick", lseek),
   call(63, "read", [fd, bufferOut, size], "int", "restart", read),
   call(64, "write", [fd, bufferIn(2), size], "int", "restart", write),
   call(65, "readv", [fd, vectorOut(2), size], "int", "restart", readv),

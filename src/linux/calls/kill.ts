@@ -1,7 +1,7 @@
 // System calls that send signals. To the guest itself they go through its queues, never through the host; to processes
 // of the host they are passed on, and the host says what is allowed. Of process groups and of "everybody", only guest
 // processes are meant, unless the group is one that the emulator is not in.
-import { readFileSync } from "node:fs";
+import { readHostFile } from "../../host/file.ts";
 import { addressOf, host } from "../../host/syscall.ts";
 import { Attr, attribute } from "../attributes.ts";
 import { errno } from "../errno.ts";
@@ -93,12 +93,8 @@ function rtTgsigqueueinfo(t: Task, tgid: number, tid: number, n: number, addr: n
 
 /** The process that a host pidfd stands for, 0 where it has ended, or -EBADF where the descriptor is none. */
 function pidOfFd(h: number): number {
-  let text = "";
-  try {
-    text = readFileSync(`/proc/self/fdinfo/${h}`, "latin1");
-  } catch {
-    return -errno.EBADF;
-  }
+  const text = readHostFile(`/proc/self/fdinfo/${h}`);
+  if (typeof text === "number") return -errno.EBADF;
   const pid = /^Pid:\s*(-?\d+)$/m.exec(text)?.[1];
   return pid === undefined ? -errno.EBADF : Math.max(0, Number(pid));
 }

@@ -1,0 +1,202 @@
+// Regions: the unit of compilation. From an entry, blocks of decoded instructions are followed along fall-throughs,
+// direct jumps and branches, within a bound. Calls, indirect jumps and what only the interpreter does leave the region.
+// It looks at an instruction's statement in the vocabulary, never at its name.
+import { type Decoded, decode } from "../src/isa/riscv/decode.ts";
+import { instructions } from "../src/isa/riscv/instructions.ts";
+import type { Node } from "../src/isa/vocabulary.ts";
+import { tuning } from "./tuning.ts";
+
+export interface Instruction {
+  /** Address, an unsigned number. */
+  readonly pc: number;
+  readonly fields: Decoded;
+  readonly does: readonly Node[];
+}
+
+/** Where control goes: to a block of the region, by its index, or out of the region to an address. */
+export type Target = { readonly block: number } | { readonly exit: number };
+
+/** How a block ends. The instruction that decides is the block's last, but for `goto`, which may fall through. */
+export type End =
+  | { readonly kind: "goto"; readonly to: Target }
+  | { readonly kind: "branch"; readonly taken: Target; readonly otherwise: Target }
+  | { readonly kind: "indirect" };
+
+export interface Block {
+  readonly pc: number;
+  readonly code: readonly Instruction[];
+  readonly end: End;
+}
+
+/** Block 0 is the entry. */
+export interface Region {
+  readonly pc: number;
+  readonly blocks: readonly Block[];
+  readonly instructions: number;
+  /** Pages (address >>> 12) that hold its code. */
+  readonly pages: readonly number[];
+}
+
+/** How an instruction passes control on. */
+type Flow = "next" | "branch" | "jump" | "call" | "indirect" | "stop";
+
+const any = (nodes: readonly Node[], test: (n: Node) => boolean): boolean =>
+  nodes.some((n) => test(n) || any(n.args, test));
+
+const interpreted: ReadonlySet<string> = new Set(["ecall", "ebreak", "illegal", "fence.i"]);
+const isCsr = (n: Node): boolean => n.op.startsWith("csr.");
+const isRelative = (target: Node): boolean =>
+  target.op === "i64.add" && target.args[0]!.op === "pc" && target.args[1]!.op === "imm";
+
+interface Shape {
+  readonly flow: Flow;
+  readonly csr: boolean;
+}
+
+/** What the flow of each row is, apart from its fields. */
+const shapes: readonly Shape[] = instructions.map(({ row }) => {
+  const does = row.does ?? [];
+  const csr = any(does, isCsr);
+  if (any(does, (n) => interpreted.has(n.op))) return { flow: "stop", csr };
+  const jump = does.find((n) => n.op === "jump");
+  if (jump) return { flow: isRelative(jump.args[0]!) ? "jump" : "indirect", csr };
+  return { flow: any(does, (n) => n.op === "branch") ? "branch" : "next", csr };
+});
+
+/** The floating-point control registers; the counters need an exact count, which the interpreter keeps. */
+const lastFloatCsr = 3;
+
+function flowOf(d: Decoded): Flow {
+  const { flow, csr } = shapes[d.row]!;
+  if (csr && d.imm > lastFloatCsr) return "stop";
+  return flow === "jump" && d.rd !== 0 ? "call" : flow;
+}
+
+/**
+ * The region that begins at `pc`. `fetch` gives the bits of the instruction at an address, or -1 where there is none.
+ * Undefined where its very first instruction is one that only the interpreter does.
+ */
+export function findRegion(pc: number, fetch: (at: number) => number, bound: number): Region | undefined {
+  const found = new Map<number, Instruction | undefined>();
+  const leaders = new Set<number>([pc]);
+  const work = [pc];
+  let count = 0;
+  // Breadth first over the leaders, so that the bound cuts off what is far from the entry.
+  for (let i = 0; i < work.length; i++) {
+    let at = work[i]!;
+    while (!found.has(at) && count < bound) {
+      const bits = fetch(at);
+      const fields = bits < 0 ? undefined : decode(bits);
+      const flow = fields === undefined ? "stop" : flowOf(fields);
+      if (fields === undefined || flow === "stop") {
+        found.set(at, undefined);
+        break;
+      }
+      found.set(at, { pc: at, fields, does: instructions[fields.row]!.row.does ?? [] });
+      count++;
+      const next = at + fields.length;
+      const to = at + fields.imm;
+      if (flow === "branch") follow(to);
+      if (flow === "branch") follow(next);
+      if (flow === "jump") follow(to);
+      if (flow !== "next") break;
+      at = next;
+    }
+  }
+  function follow(to: number): void {
+    if (leaders.has(to)) return;
+    leaders.add(to);
+    work.push(to);
+  }
+  if (found.get(pc) === undefined) return undefined;
+  return narrow({ pc, ...blocksOf(work, found, leaders), instructions: count });
+}
+
+/** Whether control can come back to the entry. */
+export const loops = (region: Region): boolean => region.blocks.some((b) => successors(b).includes(0));
+
+/**
+ * Where the entry is in a loop, the region is that loop: what cannot come back to the entry is left out. Elsewhere it is
+ * the blocks that come first, up to a smaller bound.
+ */
+function narrow(region: Region): Region {
+  const keep = new Set<number>();
+  if (loops(region)) {
+    const before = new Map<number, number[]>(region.blocks.map((_, i) => [i, []]));
+    region.blocks.forEach((b, i) => {
+      for (const s of successors(b)) before.get(s)!.push(i);
+    });
+    const work = [0];
+    for (let at = work.pop(); at !== undefined; at = work.pop()) {
+      if (keep.has(at)) continue;
+      keep.add(at);
+      work.push(...before.get(at)!);
+    }
+  } else {
+    let count = 0;
+    for (const [i, b] of region.blocks.entries()) {
+      count += b.code.length;
+      if (i > 0 && count > tuning.straightInstructions) break;
+      keep.add(i);
+    }
+  }
+  if (keep.size === region.blocks.length) return region;
+  const kept = [...keep].sort((a, b) => a - b);
+  const index = new Map(kept.map((old, i) => [old, i]));
+  const target = (t: Target): Target => {
+    if ("exit" in t) return t;
+    const block = index.get(t.block);
+    return block === undefined ? { exit: region.blocks[t.block]!.pc } : { block };
+  };
+  const blocks = kept.map((i): Block => {
+    const b = region.blocks[i]!;
+    if (b.end.kind === "goto") return { ...b, end: { kind: "goto", to: target(b.end.to) } };
+    if (b.end.kind === "indirect") return b;
+    return { ...b, end: { ...b.end, taken: target(b.end.taken), otherwise: target(b.end.otherwise) } };
+  });
+  const pages = new Set<number>();
+  for (const { code } of blocks)
+    for (const { pc, fields } of code) pages.add(pc >>> 12).add((pc + fields.length - 1) >>> 12);
+  return { pc: region.pc, blocks, pages: [...pages], instructions: blocks.reduce((n, b) => n + b.code.length, 0) };
+}
+
+function blocksOf(order: readonly number[], found: Map<number, Instruction | undefined>, leaders: Set<number>) {
+  const starts = order.filter((at) => found.get(at) !== undefined);
+  const index = new Map(starts.map((at, i) => [at, i]));
+  const target = (at: number): Target => {
+    const block = index.get(at);
+    return block === undefined ? { exit: at } : { block };
+  };
+  const pages = new Set<number>();
+  const blocks = starts.map((start): Block => {
+    const code: Instruction[] = [];
+    for (let at = start; ; ) {
+      const instruction = found.get(at);
+      if (instruction === undefined || (at !== start && leaders.has(at)))
+        return { pc: start, code, end: { kind: "goto", to: target(at) } };
+      code.push(instruction);
+      const { fields } = instruction;
+      const next = at + fields.length;
+      pages.add(Math.floor(at / 4096)).add(Math.floor((next - 1) / 4096));
+      switch (flowOf(fields)) {
+        case "branch":
+          return { pc: start, code, end: { kind: "branch", taken: target(at + fields.imm), otherwise: target(next) } };
+        case "jump":
+          return { pc: start, code, end: { kind: "goto", to: target(at + fields.imm) } };
+        case "call":
+          return { pc: start, code, end: { kind: "goto", to: { exit: at + fields.imm } } };
+        case "indirect":
+          return { pc: start, code, end: { kind: "indirect" } };
+        default:
+          at = next;
+      }
+    }
+  });
+  return { blocks, pages: [...pages] };
+}
+
+/** The blocks that a block may pass control to. */
+export function successors(b: Block): number[] {
+  const targets = b.end.kind === "goto" ? [b.end.to] : b.end.kind === "branch" ? [b.end.taken, b.end.otherwise] : [];
+  return targets.flatMap((t) => ("block" in t ? [t.block] : []));
+}

@@ -1,0 +1,18 @@
+// All thresholds of the tiers. Each says what it bounds and what was measured; units are guest instructions or events.
+
+export const tuning = {
+  /**
+   * Times that a jump target is reached before its region is compiled. A region costs 0.3 ms to make, and the engine
+   * optimizes it only after some thousand runs: below 2000 short programs get slower, above 10000 long ones.
+   * SABRE_HEAT sets another number: tests compile everything with 1.
+   */
+  heat: Number(process.env["SABRE_HEAT"] ?? 4000),
+  /** Instructions of a region. The engine stops optimizing JavaScript functions of more than some 500. */
+  regionInstructions: 300,
+  /** Instructions of a region that does not loop. */
+  straightInstructions: 60,
+  /** Instructions that a region may execute before it must return: bounds the delay of signals. */
+  fuel: 20_000,
+  /** Compiled regions that are kept; when there are more, all are dropped and what is hot is compiled anew. */
+  regions: 20_000,
+};

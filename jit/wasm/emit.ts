@@ -1,0 +1,319 @@
+// Tier 2: regions as WebAssembly functions, several in a module. A region's registers are locals: read at entry, written
+// back where it is left. What the function cannot do, a fault above all, it leaves to the interpreter: it answers the
+// address of the instruction with bit 0 set, and all state is as before that instruction.
+import { hart } from "../../src/cpu/hart.ts";
+import type { Node } from "../../src/isa/vocabulary.ts";
+import type { Block, Instruction, Region } from "../region.ts";
+import { structure, type Tree, type Way } from "../structure.ts";
+import { tuning } from "../tuning.ts";
+import {
+  br,
+  type Code,
+  call,
+  end,
+  finish,
+  get,
+  i32,
+  i64,
+  loadHart,
+  newCode,
+  newLocal,
+  op,
+  open,
+  openIf,
+  orElse,
+  put,
+  release,
+  set,
+  storeHart,
+  temp,
+} from "./code.ts";
+import { encodeModule, F64, type Function, type FunctionType, I32, I64, type Import } from "./encoder.ts";
+import { isUnit, makeHelper, unitOf, unitType } from "./helpers.ts";
+import { emit } from "./lowering.ts";
+import type { Extent, Kind, Site } from "./site.ts";
+
+/** What a module is linked with: the memories that translated code reaches, and the floating-point unit of the hart. */
+export interface Environment {
+  readonly guest: WebAssembly.Memory;
+  /** The hart's state, at its beginning. */
+  readonly hart: WebAssembly.Memory;
+  /** The page table, at its beginning. */
+  readonly pages: WebAssembly.Memory;
+  /** Functions by the names of operations. */
+  readonly unit: Readonly<Record<string, (...operands: number[]) => number>>;
+}
+
+/** Answers the next pc (an int32), or an instruction's address with bit 0 set: the interpreter must do that one. */
+export type WasmRegion = () => number;
+
+const regionType: FunctionType = { params: [], results: [I32] };
+
+interface Emitter {
+  readonly region: Region;
+  readonly code: Code;
+  /** Executed instructions. */
+  readonly count: number;
+  /** Where control goes on when the function is left. */
+  readonly pc: number;
+  /** Locals of registers, by number. */
+  readonly x: Map<number, number>;
+  readonly f: Map<number, number>;
+  readonly written: Set<number>;
+  /** Extents, by kind, base register, and where in its block that was set. */
+  readonly extents: Map<string, Extent>;
+  /** Where in the block registers were set so far. */
+  readonly set: Map<number, number>;
+  careful: number | undefined;
+  /** Levels of labels, by the number of the block. */
+  readonly loops: Map<number, number>;
+  readonly blocks: Map<number, number>;
+  readonly helper: (name: string) => number;
+}
+
+function extentOf(e: Emitter, register: number, kind: Kind): Extent {
+  const key = `${kind} ${register} ${e.set.get(register) ?? ""}`;
+  let extent = e.extents.get(key);
+  if (extent === undefined) {
+    extent = { low: newLocal(e.code, I64), length: newLocal(e.code, I64) };
+    e.extents.set(key, extent);
+  }
+  return extent;
+}
+
+/** The level of the block that all exits leave. */
+const outside = 0;
+
+function localIn<K>(map: Map<K, number>, key: K, make: () => number): number {
+  let local = map.get(key);
+  if (local === undefined) map.set(key, (local = make()));
+  return local;
+}
+
+function emitRegion(region: Region, name: string, helper: (name: string) => number): Function {
+  const c = newCode([]);
+  const e: Emitter = {
+    region,
+    code: c,
+    count: newLocal(c, I32),
+    pc: newLocal(c, I32),
+    x: new Map(),
+    f: new Map(),
+    written: new Set(),
+    extents: new Map(),
+    set: new Map(),
+    careful: undefined,
+    loops: new Map(),
+    blocks: new Map(),
+    helper,
+  };
+  c.depth = outside + 1;
+  emitTree(e, structure(region));
+  end(c);
+  for (const local of e.written) storeHart(c, hartWord(e, local), local);
+  storeHart(c, hart.executed, e.count);
+  get(c, e.pc);
+
+  // What comes before is known only now.
+  const start: Code = { ...newCode([]), locals: c.locals };
+  for (const local of [...e.x.values(), ...e.f.values()]) {
+    loadHart(start, hartWord(e, local), c.locals[local]!);
+    set(start, local);
+  }
+  if (e.careful !== undefined) {
+    call(start, helper("careful"));
+    set(start, e.careful);
+  }
+  open(start, op.block);
+  const shift = start.out.length;
+  put(start, ...c.out.at.subarray(0, c.out.length));
+  start.hints.push(...c.hints.map((h) => ({ ...h, offset: h.offset + shift })));
+  return finish(start, regionType, name);
+}
+
+/** The word offset in the hart of the register that a local holds. */
+function hartWord(e: Emitter, local: number): number {
+  for (const [r, l] of e.x) if (l === local) return hart.x + 2 * r;
+  for (const [r, l] of e.f) if (l === local) return hart.f + 2 * r;
+  throw new RangeError(`local ${local} holds no register`);
+}
+
+/** Leaves for an address of the guest. */
+function exitTo(e: Emitter, pc: number): void {
+  i32(e.code, pc);
+  set(e.code, e.pc);
+  br(e.code, outside);
+}
+
+function emitTree(e: Emitter, t: Tree): void {
+  const c = e.code;
+  switch (t.kind) {
+    case "loop":
+      e.loops.set(t.label, c.depth);
+      open(c, op.loop);
+      emitTree(e, t.body);
+      end(c);
+      return;
+    case "block":
+      e.blocks.set(t.label, c.depth);
+      open(c, op.block);
+      emitTree(e, t.inner);
+      end(c);
+      emitTree(e, t.after);
+      return;
+    case "code":
+      emitBlock(e, t.block);
+      emitWay(e, t.to);
+      return;
+    case "branch":
+      emitBlock(e, t.block);
+      open(c, op.if);
+      emitWay(e, t.taken);
+      orElse(c);
+      emitWay(e, t.otherwise);
+      end(c);
+      return;
+    case "indirect":
+      emitBlock(e, t.block);
+  }
+}
+
+function emitWay(e: Emitter, w: Way): void {
+  const c = e.code;
+  switch (w.kind) {
+    case "inline":
+      emitTree(e, w.tree);
+      return;
+    case "break":
+      br(c, e.blocks.get(w.label)!);
+      return;
+    case "continue":
+      get(c, e.count);
+      i32(c, tuning.fuel);
+      put(c, 0x4a);
+      openIf(c, false);
+      exitTo(e, e.region.blocks[w.label]!.pc);
+      end(c);
+      br(c, e.loops.get(w.label)!);
+      return;
+    case "exit":
+      exitTo(e, w.pc);
+  }
+}
+
+/** Adds to the count of executed instructions. */
+function addCount(e: Emitter, n: number): void {
+  get(e.code, e.count);
+  i32(e.code, n);
+  put(e.code, 0x6a);
+  set(e.code, e.count);
+}
+
+/** The code of a block. Leaves the condition of the branch that ends it on the stack, if one does. */
+function emitBlock(e: Emitter, b: Block): void {
+  addCount(e, b.code.length);
+  e.set.clear();
+  b.code.forEach((instruction, i) => {
+    emitInstruction(e, instruction, b.code.length - i);
+    release(e.code);
+  });
+}
+
+const isRelative = (target: Node): boolean =>
+  target.op === "i64.add" && target.args[0]!.op === "pc" && target.args[1]!.op === "imm";
+
+function emitInstruction(e: Emitter, at: Instruction, undone: number): void {
+  const c = e.code;
+  const site: Site = {
+    code: c,
+    at,
+    push: (n) => emit(site, n),
+    x: (r) => localIn(e.x, r, () => newLocal(c, I64)),
+    f: (r) => localIn(e.f, r, () => newLocal(c, F64)),
+    extent: (r, kind) => extentOf(e, r, kind),
+    careful: () => (e.careful ??= newLocal(c, I32)),
+    helper: e.helper,
+    leave: () => {
+      addCount(e, -undone);
+      exitTo(e, at.pc + 1);
+    },
+  };
+  const jump = at.does.find((n) => n.op === "jump");
+  let target: number | undefined;
+  if (jump !== undefined && !isRelative(jump.args[0]!)) {
+    target = temp(c, I64);
+    emit(site, jump.args[0]!);
+    set(c, target);
+    get(c, target);
+    i64(c, 32);
+    put(c, 0x88, 0x50, 0x45);
+    openIf(c, false);
+    site.leave();
+    end(c);
+  }
+  for (const n of at.does) {
+    if (n === jump) continue;
+    emit(site, n);
+    if (n.op === "x.set" && at.fields.rd !== 0) {
+      e.written.add(e.x.get(at.fields.rd)!);
+      e.set.set(at.fields.rd, at.pc);
+    }
+    if (n.op !== "x.set" && n.op.endsWith(".set")) e.written.add(e.f.get(at.fields.rd)!);
+  }
+  if (target !== undefined) {
+    get(c, target);
+    put(c, 0xa7);
+    i32(c, -2);
+    put(c, 0x71);
+    set(c, e.pc);
+    br(c, outside);
+  }
+}
+
+/** Names of the helpers that an instruction's lowering may ask for. */
+function helpersOf(nodes: readonly Node[], found: Set<string>): void {
+  for (const n of nodes) {
+    if (n.op.startsWith("i64.clmul")) found.add(n.op.slice(4));
+    if (/^f(32|64)\.n?m(add|sub)$/.test(n.op)) found.add(`${n.op.slice(0, 4)}madd`).add(`${n.op.slice(0, 4)}fused`);
+    else if (usesUnit(n)) found.add(n.op);
+    if (found.size > 0) found.add("careful");
+    if (n.op.startsWith("csr.")) found.add("careful");
+    helpersOf(n.args, found);
+  }
+}
+
+const usesUnit = (n: Node): boolean =>
+  isUnit(n.op) && /^(f\d\d|i\d\d\.from_f)/.test(n.op) && !/\.(set|reg|load|store|bits|from_bits|sgnj\w?)$/.test(n.op);
+
+/** The bytes of a module in which function `i` exported as its number is region `i`. */
+export function emitModule(regions: readonly Region[]): Uint8Array<ArrayBuffer> {
+  const names = new Set<string>();
+  for (const region of regions) for (const b of region.blocks) for (const { does } of b.code) helpersOf(does, names);
+  const helpers = ["read", "write", ...names];
+  const units = [...new Set(helpers.flatMap((name) => unitOf(name) ?? []))];
+  const imports: Import[] = [
+    { module: "env", name: "guest", kind: "memory", minimum: 1, maximum: 65536, shared: true },
+    { module: "env", name: "hart", kind: "memory", minimum: 1, maximum: 1, shared: true },
+    { module: "env", name: "pages", kind: "memory", minimum: 17, maximum: 17, shared: true },
+    ...units.map((name): Import => ({ module: "unit", name, kind: "function", type: unitType(name) })),
+  ];
+  const index = new Map(helpers.map((name, i) => [name, units.length + i]));
+  const helper = (name: string): number => {
+    const i = index.get(name);
+    if (i === undefined) throw new RangeError(`helper ${name} was not foreseen`);
+    return i;
+  };
+  const functions = [
+    ...helpers.map((name) => makeHelper(name, units.indexOf(unitOf(name)!))),
+    ...regions.map((region, i) => emitRegion(region, String(i), helper)),
+  ];
+  return encodeModule({ imports, functions, elements: [] });
+}
+
+/** Compiles regions into one module. The functions stand in the order of the regions. */
+export function compileRegions(regions: readonly Region[], env: Environment): WasmRegion[] {
+  const { guest, hart: state, pages, unit } = env;
+  const module = new WebAssembly.Module(emitModule(regions));
+  const { exports } = new WebAssembly.Instance(module, { env: { guest, hart: state, pages }, unit });
+  return regions.map((_, i) => exports[String(i)] as WasmRegion);
+}

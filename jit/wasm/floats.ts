@@ -1,0 +1,394 @@
+// Floating-point operations. A floating-point register is an f64 local with the register's bits, a boxed f32 among them.
+// The usual case is wasm's own operation: round to nearest even, an ordinary result, and the inexact flag set already, so
+// that nothing is left to be recorded. While that flag is clear, or another mode is set, a function is "careful" and
+// asks a helper for each operation, as for NaNs, infinities and what is nearly subnormal.
+
+import { hart } from "../../src/cpu/hart.ts";
+import type { Field, Node, Op } from "../../src/isa/vocabulary.ts";
+import { address } from "./checks.ts";
+import {
+  access,
+  type Code,
+  call,
+  end,
+  f32,
+  f64,
+  get,
+  i32,
+  i64,
+  loadHart,
+  memory,
+  op,
+  openIf,
+  orElse,
+  put,
+  set,
+  tee,
+  temp,
+} from "./code.ts";
+import { F32, F64, I32, I64 } from "./encoder.ts";
+import type { Emit, Site } from "./site.ts";
+
+type Format = "f32" | "f64";
+
+/** Rounding modes as an instruction names them. */
+const rne = 0;
+const rtz = 1;
+const rmm = 4;
+const dynamic = 7;
+
+/** f32 on the stack to a boxed f64. */
+export function box(c: Code): void {
+  put(c, 0xbc, 0xad);
+  i64(c, -(2 ** 32));
+  put(c, 0x84, 0xbf);
+}
+
+/** Pushes a register as f32: the canonical NaN where it is not boxed. */
+export const unboxed: Emit = (s, n) => {
+  const c = s.code;
+  const bits = temp(c, I64);
+  get(c, s.f(s.at.fields[n.field as Field]));
+  put(c, 0xbd);
+  tee(c, bits);
+  put(c, 0xa7, 0xbe);
+  f32(c, Number.NaN);
+  get(c, bits);
+  i64(c, 32);
+  put(c, 0x88);
+  i64(c, 2 ** 32 - 1);
+  put(c, 0x51, op.select);
+};
+
+const boxHalf = (s: Site): void => {
+  i64(s.code, -(2 ** 16));
+  put(s.code, 0x84, 0xbf);
+};
+
+export const halfLoad: Emit = (s, n) => {
+  address(s, n.args[0]!, 1, "read");
+  access(s.code, 0x33, memory.guest);
+  boxHalf(s);
+};
+
+export const halfFromBits: Emit = (s, n) => {
+  s.push(n.args[0]!);
+  boxHalf(s);
+};
+
+/** Finds out again whether care is needed. */
+export function readCare(s: Site): void {
+  call(s.code, s.helper("careful"));
+  set(s.code, s.careful());
+}
+
+const roundsBy = (n: Node): boolean => n.args.some((a) => a.op === "field" && a.field === "rm");
+
+/** Leaves where the rounding mode is reserved; the dynamic one is looked up. False where it always is. */
+function modeIsGood(s: Site, n: Node): boolean {
+  if (!roundsBy(n)) return true;
+  const c = s.code;
+  const { rm } = s.at.fields;
+  if (rm === dynamic) {
+    loadHart(c, hart.frm, I32);
+    i32(c, rmm);
+    put(c, 0x4b);
+    openIf(c, false);
+    s.leave();
+    end(c);
+  }
+  return rm <= rmm || rm === dynamic;
+}
+
+const localType = { i32: I32, i64: I64, f16: F64, f32: F32, f64: F64 } as const;
+
+/** Takes operands into locals: a register of the f64 file is one already. */
+function operands(s: Site, n: Node): number[] {
+  return n.args
+    .filter((a) => a.op !== "field")
+    .map((a) => {
+      if (a.op === "f64.reg") return s.f(s.at.fields[a.field as Field]);
+      const local = temp(s.code, localType[a.type as Format]);
+      s.push(a);
+      set(s.code, local);
+      return local;
+    });
+}
+
+/** Where the condition on the stack holds: has the helper do the operation, into `result`. */
+function otherwise(s: Site, n: Node, locals: readonly number[], result: number, helper: Op = n.op): void {
+  const c = s.code;
+  openIf(c, false);
+  if (modeIsGood(s, n)) {
+    for (const l of locals) get(c, l);
+    if (roundsBy(n)) i32(c, s.at.fields.rm);
+    call(c, s.helper(helper));
+    set(c, result);
+    readCare(s);
+  }
+  end(c);
+}
+
+/** A whole operation by its helper. */
+const slow: Emit = (s, n) => {
+  const c = s.code;
+  const result = temp(c, localType[n.type as Format]);
+  if (!modeIsGood(s, n)) {
+    s.leave();
+    put(c, op.unreachable);
+    return;
+  }
+  for (const a of n.args) s.push(a);
+  call(c, s.helper(n.op));
+  set(c, result);
+  readCare(s);
+  get(c, result);
+};
+
+/** `inner` for the static mode to nearest even and the dynamic one; others are the helper's, or the interpreter's. */
+const nearest =
+  (inner: Emit): Emit =>
+  (s, n) =>
+    s.at.fields.rm === rne || s.at.fields.rm === dynamic ? inner(s, n) : slow(s, n);
+
+/** `inner` for every mode that is not reserved. */
+const anyMode =
+  (inner: Emit): Emit =>
+  (s, n) =>
+    s.at.fields.rm <= rmm || s.at.fields.rm === dynamic ? inner(s, n) : slow(s, n);
+
+/** Pushes whether a result in a local is out of the ordinary, or care is needed: see `binary`. */
+function isOdd(s: Site, format: Format, kind: "add" | "mul", result: number): void {
+  const c = s.code;
+  const top = format === "f64" ? 0x7ff : 0xff;
+  get(c, result);
+  if (format === "f64") {
+    put(c, 0xbd);
+    i64(c, 52);
+    put(c, 0x88, 0xa7);
+  } else {
+    put(c, 0xbc);
+    i32(c, 23);
+    put(c, 0x76);
+  }
+  i32(c, top);
+  put(c, 0x71);
+  if (kind === "mul") {
+    i32(c, 2);
+    put(c, 0x6b);
+  }
+  get(c, s.careful());
+  put(c, 0x72);
+  i32(c, kind === "mul" ? top - 2 : top);
+  put(c, 0x4f);
+}
+
+/** A result that an addition gives is ordinary where it is finite; one that may underflow, where it is above that too. */
+const arithmetic =
+  (format: Format) =>
+  (opcode: number, kind: "add" | "mul"): Emit =>
+    nearest((s, n) => {
+      const c = s.code;
+      const locals = operands(s, n);
+      const result = temp(c, localType[format]);
+      for (const l of locals) get(c, l);
+      put(c, opcode);
+      set(c, result);
+      isOdd(s, format, kind, result);
+      otherwise(s, n, locals, result);
+      get(c, result);
+    });
+
+/** The helper fuses a * b + c; the other three are it with signs changed. NaNs become canonical, whatever their sign. */
+const fused = (format: Format, negateProduct: boolean, negateAddend: boolean): Emit =>
+  anyMode((s, n) => {
+    const c = s.code;
+    const negate = format === "f64" ? 0x9a : 0x8c;
+    const result = temp(c, localType[format]);
+    const locals = operands(s, n);
+    const pushAll = (): void => {
+      locals.forEach((l, i) => {
+        get(c, l);
+        if ((i === 0 && negateProduct) || (i === 2 && negateAddend)) put(c, negate);
+      });
+      i32(c, s.at.fields.rm);
+    };
+    const { rm } = s.at.fields;
+    if (rm === rne || rm === dynamic) get(c, s.careful());
+    else i32(c, 1);
+    openIf(c, false);
+    modeIsGood(s, n);
+    pushAll();
+    call(c, s.helper(`${format}.madd`));
+    set(c, result);
+    readCare(s);
+    orElse(c);
+    pushAll();
+    call(c, s.helper(`${format}.fused`));
+    set(c, result);
+    end(c);
+    get(c, result);
+  });
+
+/** WebAssembly's least and greatest are the guest's, but for NaNs. */
+const extreme =
+  (format: Format, opcode: number): Emit =>
+  (s, n) => {
+    const c = s.code;
+    const locals = operands(s, n);
+    const result = temp(c, localType[format]);
+    for (const l of locals) get(c, l);
+    put(c, opcode);
+    tee(c, result);
+    get(c, result);
+    put(c, format === "f64" ? 0x62 : 0x5c);
+    otherwise(s, n, locals, result);
+    get(c, result);
+  };
+
+const sign =
+  (format: Format, kind: "copy" | "negate" | "xor"): Emit =>
+  (s, n) => {
+    const c = s.code;
+    const is64 = format === "f64";
+    const [abs, negate, copysign] = is64 ? [0x99, 0x9a, 0xa6] : [0x8b, 0x8c, 0x98];
+    const [a, b] = n.args;
+    s.push(a!);
+    if (s.at.fields[a!.field as Field] === s.at.fields[b!.field as Field]) {
+      if (kind !== "copy") put(c, kind === "negate" ? negate! : abs!);
+      return;
+    }
+    if (kind === "xor") {
+      const left = is64 ? 0xbd : 0xbc;
+      put(c, left);
+      s.push(b!);
+      put(c, left);
+      if (is64) i64(c, -(2 ** 63));
+      else i32(c, -(2 ** 31));
+      put(c, is64 ? 0x83 : 0x71, is64 ? 0x85 : 0x73, is64 ? 0xbf : 0xbe);
+      return;
+    }
+    s.push(b!);
+    if (kind === "negate") put(c, negate!);
+    put(c, copysign!);
+  };
+
+const comparisons = { f64: { eq: 0x61, lt: 0x63, le: 0x65 }, f32: { eq: 0x5b, lt: 0x5d, le: 0x5f } } as const;
+
+/** Unordered operands may be signalling. */
+const compare =
+  (format: Format, kind: "eq" | "lt" | "le"): Emit =>
+  (s, n) => {
+    const c = s.code;
+    const [a, b] = operands(s, n) as [number, number];
+    const result = temp(c, I64);
+    get(c, a);
+    get(c, b);
+    put(c, comparisons[format][kind], 0xad);
+    set(c, result);
+    for (const l of [a, b]) {
+      get(c, l);
+      get(c, l);
+      put(c, format === "f64" ? 0x62 : 0x5c);
+    }
+    put(c, 0x72);
+    otherwise(s, n, [a, b], result);
+    get(c, result);
+  };
+
+const toRounded: Readonly<Record<number, number>> = { [rne]: 0x9e, [rtz]: 0x9d, 2: 0x9c, 3: 0x9b, [dynamic]: 0x9e };
+
+const integers = {
+  i32_s: { least: -(2 ** 31), end: 2 ** 31, opcode: 2, isWide: false },
+  i32_u: { least: 0, end: 2 ** 32, opcode: 3, isWide: false },
+  i64_s: { least: -(2 ** 63), end: 2 ** 63, opcode: 6, isWide: true },
+  i64_u: { least: 0, end: 2 ** 64, opcode: 7, isWide: true },
+} as const;
+
+/** Rounds as a double, which an f32 is exactly. */
+const toInteger = (format: Format, to: keyof typeof integers): Emit =>
+  anyMode((s, n) => {
+    const c = s.code;
+    const round = toRounded[s.at.fields.rm];
+    if (round === undefined) {
+      slow(s, n);
+      return;
+    }
+    const { least, end: limit, opcode, isWide } = integers[to];
+    const locals = operands(s, n);
+    const rounded = temp(c, F64);
+    const result = temp(c, I64);
+    get(c, locals[0]!);
+    if (format === "f32") put(c, 0xbb);
+    put(c, round);
+    tee(c, rounded);
+    put(c, 0xfc, opcode);
+    if (!isWide) put(c, 0xac);
+    set(c, result);
+    get(c, rounded);
+    f64(c, least);
+    put(c, 0x66);
+    get(c, rounded);
+    f64(c, limit);
+    put(c, 0x63, 0x71, 0x45);
+    get(c, s.careful());
+    put(c, 0x72);
+    otherwise(s, n, locals, result);
+    get(c, result);
+  });
+
+const fromInteger = (opcode: number, isNarrow: boolean, rounds: boolean): Emit =>
+  (rounds ? nearest : anyMode)((s, n) => {
+    const c = s.code;
+    const locals = operands(s, n);
+    const result = temp(c, localType[n.type as Format]);
+    if (!rounds && !modeIsGood(s, n)) return;
+    get(c, locals[0]!);
+    if (isNarrow) put(c, 0xa7);
+    put(c, opcode);
+    if (!rounds) return;
+    set(c, result);
+    get(c, s.careful());
+    otherwise(s, n, locals, result);
+    get(c, result);
+  });
+
+const demote: Emit = nearest((s, n) => {
+  const c = s.code;
+  const locals = operands(s, n);
+  const result = temp(c, F32);
+  get(c, locals[0]!);
+  put(c, 0xb6);
+  set(c, result);
+  isOdd(s, "f32", "mul", result);
+  otherwise(s, n, locals, result);
+  get(c, result);
+});
+
+const promote: Emit = anyMode((s, n) => {
+  const c = s.code;
+  const locals = operands(s, n);
+  const result = temp(c, F64);
+  modeIsGood(s, n);
+  get(c, locals[0]!);
+  put(c, 0xbb);
+  tee(c, result);
+  get(c, result);
+  put(c, 0x62);
+  otherwise(s, n, locals, result);
+  get(c, result);
+});
+
+export const float = {
+  double: arithmetic("f64"),
+  single: arithmetic("f32"),
+  fused,
+  extreme,
+  sign,
+  compare,
+  toInteger,
+  fromInteger,
+  demote,
+  promote,
+  slow,
+};

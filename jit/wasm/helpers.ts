@@ -1,0 +1,558 @@
+// Functions that a module of translated code brings along, as far as its code uses them: looking a page up, carry-less
+// products, floating point that needs care. They are reached by name; names that are operations of the vocabulary stand
+// for the floating-point unit's functions, which are imported under the same names.
+import { hart } from "../../src/cpu/hart.ts";
+import { type Op, ops, type Type } from "../../src/isa/vocabulary.ts";
+import {
+  access,
+  br,
+  brIf,
+  type Code,
+  call,
+  end,
+  f64,
+  finish,
+  get,
+  i32,
+  i64,
+  i64Big,
+  loadHart,
+  memory,
+  newCode,
+  newLocal,
+  op,
+  open,
+  openIf,
+  put,
+  set,
+  tee,
+} from "./code.ts";
+import { F32, F64, type Function, type FunctionType, I32, I64, type ValueType } from "./encoder.ts";
+import { box } from "./floats.ts";
+
+/** What an operation of the floating-point unit is imported as: register numbers and words, all i32; answers a status. */
+export function unitType(name: Op): FunctionType {
+  const [result, ...operands]: readonly Type[] = ops[name];
+  const count = operands.reduce((n, t) => n + (t === "i64" ? 2 : 1), result === "i64" ? 0 : 1);
+  return { params: Array<ValueType>(count).fill(I32), results: [I32] };
+}
+
+const value = { i32: I32, i64: I64, f16: F64, f32: F32, f64: F64, void: I32 } as const;
+
+/** Register number of the first operand cell, as the unit counts. */
+const cell = (hart.operands - hart.f) / 2;
+
+/** Has the unit do an operation on values: operands go through cells of the hart's state. Modes are known to be good. */
+function byUnit(c: Code, name: Op, unit: number): void {
+  const [result, ...operands]: readonly Type[] = ops[name];
+  operands.forEach((t, i) => {
+    if (t === "i64" || t === "i32") return;
+    i32(c, 0);
+    get(c, i);
+    if (t === "f32") box(c);
+    access(c, 0x39, memory.hart, 4 * hart.operands + 8 * i);
+  });
+  if (result !== "i64") i32(c, cell);
+  operands.forEach((t, i) => {
+    if (t === "i64") {
+      get(c, i);
+      put(c, 0xa7);
+      get(c, i);
+      i64(c, 32);
+      put(c, 0x88, 0xa7);
+    } else if (t === "i32") get(c, i);
+    else i32(c, cell + i);
+  });
+  call(c, unit);
+  put(c, op.drop);
+  loadHart(c, result === "i64" ? hart.result : hart.operands, value[result!]);
+}
+
+function typeOf(name: Op): FunctionType {
+  const [result, ...operands]: readonly Type[] = ops[name];
+  return { params: operands.map((t) => value[t]), results: [value[result!]] };
+}
+
+const unitHelper = (name: Op, unit: number): Function => {
+  const type = typeOf(name);
+  const c = newCode(type.params);
+  byUnit(c, name, unit);
+  return finish(c, type, undefined);
+};
+
+// Page-table bits: see src/memory/guest-memory.ts and src/cpu/lowering.ts, which keep the same rule.
+const allowed = { read: { mask: 17, bits: 1 }, write: { mask: 26, bits: 2 } } as const;
+
+// Extents that were met before, in the hart's memory behind its state: a generation, then for each kind a place to
+// write the next one at and some extents. They are good while the page table's generation is the same.
+const extentCache = { generation: 1024, read: 1032, write: 1032 + 8 + 16 * 8, entries: 8 } as const;
+
+/** Where the page table's memory counts its changes, an i64. */
+export const pagesGeneration = 2 ** 20;
+
+const byteEach = (bits: number): bigint => BigInt(bits) * 0x0101010101010101n;
+
+/** (address, size - 1) -> an extent, and 0 where the interpreter must look at the access. */
+function extentHelper(kind: "read" | "write"): Function {
+  const type: FunctionType = { params: [I64, I64], results: [I64, I64, I32] };
+  const c = newCode(type.params);
+  const { mask, bits } = allowed[kind];
+  const [last, low, length] = [newLocal(c, I64), newLocal(c, I64), newLocal(c, I64)];
+  const [entry, first, behind] = [newLocal(c, I32), newLocal(c, I32), newLocal(c, I32)];
+  const next = extentCache[kind];
+  const from = next + 8;
+  const to = from + 16 * extentCache.entries;
+  const hartLoad = (offset: number): void => access(c, 0x29, memory.hart, offset);
+  const hartStore = (offset: number): void => access(c, 0x37, memory.hart, offset);
+  const answer = (): void => {
+    get(c, low);
+    get(c, length);
+    i32(c, 1);
+    put(c, op.return);
+  };
+
+  const refused = c.depth;
+  open(c, op.block);
+  get(c, 0);
+  get(c, 1);
+  put(c, 0x7c);
+  set(c, last);
+  for (const at of [0, last]) {
+    get(c, at);
+    i64(c, 32);
+    put(c, 0x88, 0x50, 0x45);
+    brIf(c, refused, false);
+    get(c, at);
+    put(c, 0xa7);
+    i32(c, 12);
+    put(c, 0x76);
+    access(c, 0x2d, memory.pages);
+    i32(c, mask);
+    put(c, 0x71);
+    i32(c, bits);
+    put(c, 0x47);
+    brIf(c, refused, false);
+  }
+
+  // What is remembered of an older page table is forgotten.
+  i32(c, 0);
+  hartLoad(extentCache.generation);
+  i32(c, 0);
+  access(c, 0x29, memory.pages, pagesGeneration);
+  put(c, 0x52);
+  openIf(c, false);
+  i32(c, 0);
+  i32(c, 0);
+  access(c, 0x29, memory.pages, pagesGeneration);
+  hartStore(extentCache.generation);
+  for (const k of ["read", "write"] as const)
+    for (let i = 0; i < extentCache.entries; i++) {
+      i32(c, 0);
+      i64(c, 0);
+      hartStore(extentCache[k] + 8 + 16 * i + 8);
+    }
+  end(c);
+
+  i32(c, from);
+  set(c, entry);
+  const search = c.depth;
+  open(c, op.loop);
+  get(c, 0);
+  get(c, entry);
+  hartLoad(0);
+  tee(c, low);
+  put(c, 0x7d);
+  get(c, entry);
+  hartLoad(8);
+  tee(c, length);
+  put(c, 0x54);
+  open(c, op.if);
+  answer();
+  end(c);
+  get(c, entry);
+  i32(c, 16);
+  put(c, 0x6a);
+  tee(c, entry);
+  i32(c, to);
+  put(c, 0x49);
+  brIf(c, search);
+  end(c);
+
+  // A new one: from the page both ways, as far as the rights go.
+  get(c, 0);
+  put(c, 0xa7);
+  i32(c, 12);
+  put(c, 0x76);
+  tee(c, first);
+  set(c, behind);
+  for (const local of [first, behind]) {
+    const down = local === first;
+    const done = c.depth;
+    open(c, op.block);
+    const again = c.depth;
+    open(c, op.loop);
+    for (const step of [8, 1]) {
+      // Pages `local - step` and above, or `local` and above: eight at a time where they are aligned.
+      open(c, op.block);
+      get(c, local);
+      i32(c, step - 1);
+      put(c, 0x71);
+      brIf(c, c.depth - 1);
+      get(c, local);
+      if (down) put(c, 0x45);
+      else {
+        i32(c, 2 ** 20);
+        put(c, 0x46);
+      }
+      brIf(c, done);
+      get(c, local);
+      if (down) {
+        i32(c, step);
+        put(c, 0x6b);
+      }
+      access(c, step === 8 ? 0x29 : 0x31, memory.pages);
+      i64Big(c, step === 8 ? byteEach(mask) : BigInt(mask));
+      put(c, 0x83);
+      i64Big(c, step === 8 ? byteEach(bits) : BigInt(bits));
+      put(c, 0x52);
+      brIf(c, step === 8 ? c.depth - 1 : done);
+      get(c, local);
+      i32(c, step);
+      put(c, down ? 0x6b : 0x6a);
+      set(c, local);
+      br(c, again);
+      end(c);
+    }
+    end(c);
+    end(c);
+  }
+  get(c, first);
+  put(c, 0xad);
+  i64(c, 12);
+  put(c, 0x86);
+  set(c, low);
+  get(c, behind);
+  put(c, 0xad);
+  i64(c, 12);
+  put(c, 0x86);
+  get(c, low);
+  put(c, 0x7d);
+  i64(c, 7);
+  put(c, 0x7d);
+  set(c, length);
+
+  i32(c, 0);
+  access(c, 0x28, memory.hart, next);
+  tee(c, entry);
+  get(c, low);
+  hartStore(from);
+  get(c, entry);
+  get(c, length);
+  hartStore(from + 8);
+  i32(c, 0);
+  get(c, entry);
+  i32(c, 16);
+  put(c, 0x6a);
+  i32(c, 16 * extentCache.entries - 1);
+  put(c, 0x71);
+  access(c, 0x36, memory.hart, next);
+
+  // An access that begins in the last bytes is allowed, but not one of every size.
+  get(c, 0);
+  get(c, low);
+  put(c, 0x7d);
+  get(c, length);
+  put(c, 0x5a);
+  openIf(c, false);
+  i64(c, 0);
+  set(c, length);
+  end(c);
+  answer();
+  end(c);
+  i64(c, 0);
+  i64(c, 0);
+  i32(c, 0);
+  return finish(c, type, undefined);
+}
+
+/** 0 where the mode is to nearest even and the inexact flag is set, else -1. */
+function carefulHelper(): Function {
+  const type: FunctionType = { params: [], results: [I32] };
+  const c = newCode([]);
+  i32(c, -1);
+  i32(c, 0);
+  loadHart(c, hart.fflags, I32);
+  i32(c, 1);
+  put(c, 0x71, 0x45);
+  loadHart(c, hart.frm, I32);
+  put(c, 0x72, op.select);
+  return finish(c, type, undefined);
+}
+
+/** The carry-less product's bits from `from` on. */
+function carrylessHelper(from: 0 | 63 | 64): Function {
+  const type: FunctionType = { params: [I64, I64], results: [I64] };
+  const c = newCode(type.params);
+  const [a, b] = [0, 1];
+  const [low, high, bit] = [newLocal(c, I64), newLocal(c, I64), newLocal(c, I64)];
+  const again = c.depth;
+  open(c, op.loop);
+  // mask = -(b >> bit & 1)
+  const mask = newLocal(c, I64);
+  i64(c, 0);
+  get(c, b);
+  get(c, bit);
+  put(c, 0x88);
+  i64(c, 1);
+  put(c, 0x83, 0x7d);
+  set(c, mask);
+  get(c, low);
+  get(c, a);
+  get(c, bit);
+  put(c, 0x86);
+  get(c, mask);
+  put(c, 0x83, 0x85);
+  set(c, low);
+  // a >> (64 - bit), 0 for bit 0
+  get(c, high);
+  get(c, a);
+  i64(c, 1);
+  put(c, 0x88);
+  i64(c, 63);
+  get(c, bit);
+  put(c, 0x7d, 0x88);
+  get(c, mask);
+  put(c, 0x83, 0x85);
+  set(c, high);
+  get(c, bit);
+  i64(c, 1);
+  put(c, 0x7c);
+  tee(c, bit);
+  i64(c, 64);
+  put(c, 0x54);
+  brIf(c, again);
+  end(c);
+  if (from === 0) get(c, low);
+  else if (from === 64) get(c, high);
+  else {
+    get(c, high);
+    i64(c, 1);
+    put(c, 0x86);
+    get(c, low);
+    i64(c, 63);
+    put(c, 0x88, 0x84);
+  }
+  return finish(c, type, undefined);
+}
+
+/** Emits a * b - p to the top of the stack, by Dekker's product with Veltkamp's splitting. */
+function productError(c: Code, a: number, b: number, p: number): void {
+  const halves = [a, b].map((v) => {
+    const [t, h, l] = [newLocal(c, F64), newLocal(c, F64), newLocal(c, F64)];
+    get(c, v);
+    f64(c, 134217729);
+    put(c, 0xa2);
+    tee(c, t);
+    get(c, t);
+    get(c, v);
+    put(c, 0xa1, 0xa1);
+    set(c, h);
+    get(c, v);
+    get(c, h);
+    put(c, 0xa1);
+    set(c, l);
+    return [h, l] as const;
+  });
+  const [[ah, al], [bh, bl]] = halves as [readonly [number, number], readonly [number, number]];
+  const times = (x: number, y: number): void => {
+    get(c, x);
+    get(c, y);
+    put(c, 0xa2);
+  };
+  times(al, bl);
+  get(c, p);
+  times(ah, bh);
+  put(c, 0xa1);
+  times(al, bh);
+  put(c, 0xa1);
+  times(ah, bl);
+  put(c, 0xa1, 0xa1);
+}
+
+/** Emits a + b - s to the top of the stack (Knuth's sum). */
+function sumError(c: Code, a: number, b: number, s: number): void {
+  const part = newLocal(c, F64);
+  get(c, s);
+  get(c, a);
+  put(c, 0xa1);
+  set(c, part);
+  get(c, a);
+  get(c, s);
+  get(c, part);
+  put(c, 0xa1, 0xa1);
+  get(c, b);
+  get(c, part);
+  put(c, 0xa1, 0xa0);
+}
+
+/** A sum that rounded to `t` and lost `rest`, not 0, becomes odd in its last bit: then it may be rounded once more. */
+function toOdd(c: Code, t: number, rest: number): void {
+  const bits = newLocal(c, I64);
+  get(c, t);
+  put(c, 0xbd);
+  tee(c, bits);
+  i64(c, 1);
+  put(c, 0x83, 0x50);
+  get(c, rest);
+  f64(c, 0);
+  put(c, 0x62, 0x71);
+  open(c, op.if);
+  // Away from zero where the rest has the sign of t: the bit is set; else toward it, and it is set then as well.
+  get(c, bits);
+  i64(c, 1);
+  i64(c, -1);
+  get(c, rest);
+  put(c, 0xbd);
+  get(c, bits);
+  put(c, 0x85);
+  i64(c, 0);
+  put(c, 0x59, op.select, 0x7c, 0xbf);
+  set(c, t);
+  end(c);
+}
+
+/** Emits a test of |x| between two bounds. */
+function isBetween(c: Code, x: number, low: number, high: number): void {
+  get(c, x);
+  put(c, 0x99);
+  f64(c, low);
+  put(c, 0x64);
+  get(c, x);
+  put(c, 0x99);
+  f64(c, high);
+  put(c, 0x63, 0x71);
+}
+
+/**
+ * a * b + c rounded once, to nearest even, while the inexact flag is set anyway: the way of src/cpu/float/double.ts.
+ * What is not between its bounds is the unit's.
+ */
+function fusedDouble(unit: number): Function {
+  const type = typeOf("f64.madd");
+  const c = newCode(type.params);
+  const [a, b, addend] = [0, 1, 2];
+  const [p, s, e, r, t, rest] = Array.from({ length: 6 }, () => newLocal(c, F64)) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  open(c, op.block);
+  get(c, a);
+  get(c, b);
+  put(c, 0xa2);
+  tee(c, p);
+  get(c, addend);
+  put(c, 0xa0);
+  set(c, s);
+  isBetween(c, p, 2 ** -900, 2 ** 1000);
+  put(c, 0x45);
+  brIf(c, 0, false);
+  productError(c, a, b, p);
+  set(c, e);
+  sumError(c, p, addend, s);
+  tee(c, r);
+  get(c, e);
+  put(c, 0xa0);
+  set(c, t);
+  sumError(c, r, e, t);
+  set(c, rest);
+  toOdd(c, t, rest);
+  get(c, s);
+  get(c, t);
+  put(c, 0xa0);
+  tee(c, t);
+  get(c, t);
+  get(c, t);
+  put(c, 0xa1);
+  f64(c, 0);
+  put(c, 0x62);
+  brIf(c, 0, false);
+  put(c, op.return);
+  end(c);
+  byUnit(c, "f64.madd", unit);
+  return finish(c, type, undefined);
+}
+
+/** The product of two f32 is an exact double; the sum is rounded to odd, then to f32. */
+function fusedSingle(unit: number): Function {
+  const type = typeOf("f32.madd");
+  const c = newCode(type.params);
+  const [p, addend, s, rest] = [newLocal(c, F64), newLocal(c, F64), newLocal(c, F64), newLocal(c, F64)];
+  const r = newLocal(c, F32);
+  open(c, op.block);
+  get(c, 0);
+  put(c, 0xbb);
+  get(c, 1);
+  put(c, 0xbb, 0xa2);
+  tee(c, p);
+  get(c, 2);
+  put(c, 0xbb);
+  tee(c, addend);
+  put(c, 0xa0);
+  set(c, s);
+  sumError(c, p, addend, s);
+  set(c, rest);
+  toOdd(c, s, rest);
+  get(c, s);
+  put(c, 0xb6);
+  tee(c, r);
+  put(c, 0xbc);
+  i32(c, 23);
+  put(c, 0x76);
+  i32(c, 0xff);
+  put(c, 0x71);
+  i32(c, 2);
+  put(c, 0x6b);
+  i32(c, 0xfd);
+  put(c, 0x4f);
+  brIf(c, 0, false);
+  get(c, r);
+  put(c, op.return);
+  end(c);
+  byUnit(c, "f32.madd", unit);
+  return finish(c, type, undefined);
+}
+
+/** Whether the helper is the floating-point unit's operation of that name. */
+export const isUnit = (name: string): name is Op => name in ops && !name.startsWith("i64.clmul");
+
+/** The operation that a helper imports. */
+export const unitOf = (name: string): Op | undefined =>
+  name === "f64.fused" ? "f64.madd" : name === "f32.fused" ? "f32.madd" : isUnit(name) ? name : undefined;
+
+/** The helper of that name. `unit` is the index of what `unitOf` says. */
+export function makeHelper(name: string, unit: number): Function {
+  switch (name) {
+    case "read":
+    case "write":
+      return extentHelper(name);
+    case "careful":
+      return carefulHelper();
+    case "clmul":
+      return carrylessHelper(0);
+    case "clmulr":
+      return carrylessHelper(63);
+    case "clmulh":
+      return carrylessHelper(64);
+    case "f64.fused":
+      return fusedDouble(unit);
+    case "f32.fused":
+      return fusedSingle(unit);
+    default:
+      if (isUnit(name)) return unitHelper(name, unit);
+      throw new RangeError(`there is no helper ${name}`);
+  }
+}

@@ -1,0 +1,178 @@
+// The text of the interpreter: one JavaScript function a row, over the decode cache. src/cpu/generated.ts makes functions of
+// it; src/cpu/interpreter.ts fills the cache and runs them.
+import { instructions } from "../isa/riscv/instructions.ts";
+import type { Node } from "../isa/vocabulary.ts";
+import { pageSize } from "../memory/guest-memory.ts";
+import * as arith from "./arith.ts";
+import { Cause, hart } from "./hart.ts";
+import { floatName, lower, type Site, type Text } from "./lowering.ts";
+import type { Scope } from "./scope.ts";
+
+/**
+ * Words of a frame of the decode cache: one page's slots, then a slot for each way of running off its end (a last
+ * instruction of 4 bytes may begin 2 bytes before it).
+ */
+export const frameWords = pageSize + 4;
+
+// First word of a slot: operation 0..9, rd 10..15 (32: the sink for x0), rs1 16..20, rs2 21..25, rs3 26..30, 31: 4 bytes
+// long. Second word: the immediate, or the rounding mode. The first operations are not instructions:
+export const opUndecoded = 0;
+export const opNextPage = 1;
+export const opIllegal = 2;
+export const opRegion = 3;
+export const firstInstruction = 4;
+
+/** An internal cause: a counter is read, so `instret` must be brought up to date first. */
+const causeRecount = -2;
+
+/** The write target of rows that set an integer register. */
+export const fieldShift = { rd: 10, rs1: 16, rs2: 21, rs3: 26, rm: 0, imm: 0 } as const;
+
+const word = (lo: string): Text => ({ lo, hi: "0" });
+const field = (name: keyof typeof fieldShift): string =>
+  name === "rm" ? "code[i+1]" : name === "imm" ? "code[i+1]" : `(w>>>${fieldShift[name]}&31)`;
+const pc = "(i+D|0)";
+const length = "(w>>>31<<1)+2";
+
+/** To pc + imm: most targets are in the same frame. A higher tier hears of those that many jumps lead back to. */
+const nearJump = (counts: boolean): string =>
+  `const c=code[i+1],j=i+c;if(j-F>>>0>=4096)return far(i,c);${counts ? "if(c<0&&++heat[j>>>1]===HEAT)hot(j+D>>>0);" : ""}return j;`;
+
+/** How the interpreter answers the lowering: fields come from the slot's words, control leaves by the answered index. */
+const siteFor = (counts: boolean): Site => ({
+  field,
+  imm: () => ({ lo: "code[i+1]", hi: "(code[i+1]>>31)" }),
+  pc: () => word(pc),
+  next: () => word(`(i+D+${length}|0)`),
+  x: (name) => {
+    const at = `(w>>>${fieldShift[name] - 1}&62)`;
+    return { lo: `R[${at}]`, hi: `R[${at}+1]` };
+  },
+  setX: (_name, v) => `{const d=w>>>9&126;R[d]=${v.lo};R[d+1]=${v.hi};}`,
+  f: (name) => `(${hart.f}+(w>>>${fieldShift[name] - 1}&62))`,
+  jump: (target) => `return jump(${target.lo}&-2,${target.hi});`,
+  jumpRelative: () => nearJump(counts),
+  branch: (condition) => `if(${condition}){${nearJump(counts)}}`,
+  fault: () => `return fault(i);`,
+  illegal: () => "return illegal(i);",
+  trap: (cause) => `return trapAt(i,${Cause[cause]});`,
+  recount: () => "return recount(i);",
+  fenceI: () => "dropAll();",
+});
+
+/** Names of `Scope` that handlers use. */
+const scopeNames = [
+  ...([
+    "trap",
+    "wildJump",
+    "slowLoad",
+    "slowStore",
+    "zeroBlock",
+    "touchBlock",
+    "loadReserved",
+    "storeConditional",
+  ] as const),
+  ...(["amo32", "amo64", "fence", "csrAccess", "countIsExact"] as const),
+] satisfies (keyof Scope)[];
+const constantNames = ["R", "P", "TRAPPED", "RESULT", ...Object.keys(arith), ...scopeNames];
+
+/** Every row, with what it needs of the floating-point unit. */
+const allRows = () =>
+  instructions.map(({ row }, index) => ({
+    does: row.does ?? [],
+    op: firstInstruction + index,
+    floats: floatOps(row.does ?? []),
+  }));
+
+/** The floating-point operations that a row calls the unit for. */
+function floatOps(does: readonly Node[]): string[] {
+  const found: string[] = [];
+  const visit = (n: Node): void => {
+    if (/^(f\d\d|i\d\d\.from_f)/.test(n.op) && !/\.(set|reg|load|store)$/.test(n.op)) found.push(n.op);
+    n.args.forEach(visit);
+  };
+  does.forEach(visit);
+  return found;
+}
+
+const handler = (does: readonly Node[], site: Site): string => `(i,w)=>{${lower(does, site).text}return i+${length};}`;
+
+/** Parameters of the function whose body `coreText` is. */
+export const coreParameters =
+  "h m names code frameOf takeFrame decodeAt bitsAt dropAll regions heat HEAT hot floatHandlers".split(" ");
+
+/**
+ * The loop and the handlers, but for those that need the floating-point unit: they come when one is first executed. All
+ * share the current frame: F its first index, D = pc - index. `counts`: arrivals at jump targets are counted.
+ */
+export function coreText(counts: boolean): string {
+  const site = siteFor(counts);
+  return `"use strict";
+const {${constantNames.join(",")}}=names, N=h.f64;
+let U8=m.u8, U16=m.u16, I32=m.i32, F=0, D=0, skipped=0;
+function enter(page){let f=frameOf[page];if(f===0)f=takeFrame(page);F=f*${frameWords};D=(page<<12)-F;}
+function jump(lo,hi){
+  if(hi===0){enter(lo>>>12);const j=F+(lo&4095);${counts ? "if(++heat[j>>>1]===HEAT)hot(lo>>>0);" : ""}return j;}
+  wildJump(lo,hi);return -1;
+}
+function far(i,imm){const t=(i+D>>>0)+imm;return jump(t|0,Math.floor(t/4294967296));}
+function stop(i,cause){R[${hart.pc}]=i+D;R[${hart.pc + 1}]=0;R[${hart.cause}]=cause;return -1;}
+function fault(i){R[TRAPPED]=0;skipped++;return stop(i,R[${hart.cause}]);}
+function illegal(i){trap(${Cause.illegal},bitsAt(i+D>>>0),0);return fault(i);}
+function trapAt(i,cause){skipped++;R[${hart.tval}]=i+D;R[${hart.tval + 1}]=0;return stop(i,cause);}
+function recount(i){skipped++;return stop(i,${causeRecount});}
+function later(i){for(const [op,f] of floatHandlers(fault,illegal))T[op]=f;skipped++;return i;}
+function region(i){
+  const pc=regions[code[i+1]](),executed=R[${hart.executed}];
+  if(executed===0&&pc!==-1)return entry(i);
+  N[${hart.compiled / 2}]+=executed;skipped+=1-executed;return pc===-1?-1:jump(pc,0);
+}
+// A region left its first instruction to the interpreter, which does it and puts the region back.
+function entry(i){
+  const id=code[i+1];
+  if(!decodeAt(i,i+D>>>0))return fault(i);
+  let w=code[i];
+  const before=skipped;
+  let j=T[w&1023](i,w);
+  if(j===i&&skipped>before){skipped=before;w=code[i];j=T[w&1023](i,w);}
+  if(code[i]===w){code[i]=${opRegion};code[i+1]=id;}
+  return j;
+}
+const T=[
+i=>{if(!decodeAt(i,i+D>>>0))return fault(i);skipped++;return i;},
+i=>{skipped++;return jump(i+D|0,0);},
+i=>illegal(i),
+region,
+${allRows()
+  .map(({ does, floats }) => (floats.length > 0 ? "later" : handler(does, site)))
+  .join(",\n")}];
+return {
+  rebind(){U8=m.u8;U16=m.u16;I32=m.i32;},
+  run(budget){
+    for(;;){
+      let i=jump(R[${hart.pc}],R[${hart.pc + 1}]),n=0;
+      skipped=0;
+      while(i>=0&&n-skipped<budget){const w=code[i];i=T[w&1023](i,w);n++;}
+      N[${hart.instret / 2}]+=n-skipped;
+      if(i>=0){stop(i,${Cause.requested});return ${Cause.requested};}
+      if(R[${hart.cause}]!==${causeRecount})return R[${hart.cause}];
+      budget-=n-skipped;
+      countIsExact();
+    }
+  }
+};`;
+}
+
+/** Parameters of the function whose body `floatText` is. */
+export const floatParameters = ["names", "code", "fault", "illegal"];
+
+/** The handlers that need the floating-point unit, each with its operation. */
+export function floatText(): string {
+  const site = siteFor(false);
+  const using = allRows().filter(({ floats }) => floats.length > 0);
+  const units = [...new Set(using.flatMap(({ floats }) => floats))].map(floatName);
+  return `"use strict";
+const {${[...constantNames, ...units].join(",")}}=names;
+return [
+${using.map(({ does, op }) => `[${op},${handler(does, site)}]`).join(",\n")}];`;
+}

@@ -1,0 +1,120 @@
+// Runs a sequence of instructions twice on bare memory: by the interpreter, and by regions compiled to WebAssembly with
+// the interpreter for what they leave to it. No kernel: the first trap ends a run.
+import { expect } from "bun:test";
+import { findRegion } from "../../jit/region.ts";
+import { compileRegions, type WasmRegion } from "../../jit/wasm/emit.ts";
+import { pagesGeneration } from "../../jit/wasm/helpers.ts";
+import { makeFpu } from "../../src/cpu/float/fpu.ts";
+import { Cause, getPc, type Hart, hart, hartAt, setPc } from "../../src/cpu/hart.ts";
+import { type Interpreter, makeInterpreter } from "../../src/cpu/interpreter.ts";
+import { type GuestMemory, newGuestMemory, Page } from "../../src/memory/guest-memory.ts";
+import { codeBase, codeBytes, dataBase, listing, type Sequence } from "../tools/sequences.ts";
+
+const dataBytes = 0x3000;
+/** Instructions after which a sequence counts as endless: where it is stopped then is not the same for all. */
+const endless = 20_000;
+
+export interface Bare {
+  readonly h: Hart;
+  readonly m: GuestMemory;
+  readonly interpreter: Interpreter;
+  /** Of the hart, and of the page table. */
+  readonly state: WebAssembly.Memory;
+  readonly pages: WebAssembly.Memory;
+}
+
+const shared = (pages: number): WebAssembly.Memory =>
+  new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+
+export function newBare(): Bare {
+  const [state, pages] = [shared(1), shared(17)];
+  const m: GuestMemory = { ...newGuestMemory(dataBase + 0x10000), pages: new Uint8Array(pages.buffer, 0, 2 ** 20) };
+  const h = hartAt(state.buffer);
+  const interpreter = makeInterpreter(h, m, { time: () => 0, decoded: undefined });
+  m.codeChanged = interpreter.invalidate;
+  return { h, m, interpreter, state, pages };
+}
+
+/** Brings a sequence's code, data and registers to where they begin. The third page of the data is read-only. */
+export function prepare({ h, m, interpreter }: Bare, s: Sequence): void {
+  m.u8.fill(0, codeBase, codeBase + 8192);
+  m.u8.set(codeBytes(s), codeBase);
+  for (let i = 0; i < dataBytes; i++) m.u8[dataBase + i] = (i * 37) ^ (i >>> 5);
+  m.pages.fill(0);
+  new BigInt64Array(m.pages.buffer, pagesGeneration)[0]! += 1n;
+  m.pages.fill(Page.read | Page.exec, codeBase >>> 12, (codeBase >>> 12) + 2);
+  m.pages.fill(Page.read | Page.write, dataBase >>> 12, (dataBase >>> 12) + 2);
+  m.pages[(dataBase >>> 12) + 2] = Page.read;
+  interpreter.invalidate(codeBase, codeBase + 8192);
+  h.i32.fill(0);
+  const words = new BigUint64Array(h.i32.buffer, h.i32.byteOffset);
+  s.x.forEach((v, i) => (words[i + 1] = v));
+  s.f.forEach((v, i) => (words[hart.f / 2 + i] = v));
+  h.i32[hart.fflags] = s.fcsr & 31;
+  h.i32[hart.frm] = s.fcsr >>> 5;
+  setPc(h, codeBase);
+}
+
+/** Runs to the first trap with regions of up to `bound` instructions. Answers how many went by in regions. */
+export function runCompiled(b: Bare, bound: number, limit = endless): number {
+  const { h, m, interpreter } = b;
+  const cache = new Map<number, WasmRegion | undefined>();
+  const unit = makeFpu(h) as unknown as Record<string, (...operands: number[]) => number>;
+  const fetch = (at: number): number => {
+    if (!((m.pages[at >>> 12] ?? 0) & Page.exec)) return -1;
+    const low = m.u16[at >>> 1]!;
+    return (low & 3) === 3 ? low + m.u16[(at + 2) >>> 1]! * 65536 : low;
+  };
+  let inRegions = 0;
+  while (h.f64[hart.instret / 2]! < limit) {
+    const pc = getPc(h);
+    if (!cache.has(pc)) {
+      const region = pc < 2 ** 32 ? findRegion(pc, fetch, bound) : undefined;
+      cache.set(pc, region && compileRegions([region], { guest: m.memory, hart: b.state, pages: b.pages, unit })[0]);
+    }
+    const compiled = cache.get(pc);
+    if (compiled !== undefined) {
+      const to = compiled();
+      const executed = h.i32[hart.executed]!;
+      inRegions += executed;
+      h.f64[hart.instret / 2]! += executed;
+      setPc(h, (to & -2) >>> 0);
+      if (!(to & 1)) continue;
+    }
+    if (interpreter.run(1) !== Cause.requested) break;
+  }
+  return inRegions;
+}
+
+const stateOf = ({ h, m }: Bare): string[] => {
+  const words = new BigUint64Array(h.i32.buffer, h.i32.byteOffset);
+  const hex = (v: bigint): string => v.toString(16);
+  return [
+    ...Array.from({ length: 32 }, (_, i) => `x${i}=${hex(words[i]!)}`),
+    ...Array.from({ length: 32 }, (_, i) => `f${i}=${hex(words[hart.f / 2 + i]!)}`),
+    `fflags=${h.i32[hart.fflags]} frm=${h.i32[hart.frm]} pc=${getPc(h).toString(16)}`,
+    `cause=${h.i32[hart.cause]} tval=${hex(words[hart.tval / 2]!)} instret=${h.f64[hart.instret / 2]}`,
+    `data=${Bun.hash(m.u8.subarray(dataBase, dataBase + dataBytes))}`,
+  ];
+};
+
+/** Runs a sequence both ways; what differs, as lines. */
+export function differences(plain: Bare, compiled: Bare, s: Sequence, bound: number): string[] {
+  for (const b of [plain, compiled]) prepare(b, s);
+  if (plain.interpreter.run(endless) === Cause.requested) return [];
+  runCompiled(compiled, bound);
+  const [wanted, got] = [stateOf(plain), stateOf(compiled)];
+  return wanted.flatMap((line, i) => (line === got[i] ? [] : [`${line}, compiled ${got[i]}`]));
+}
+
+/** Fails with the listing of the first of the sequences that differs, made as small as removing instructions makes it. */
+export function expectSame(plain: Bare, compiled: Bare, all: readonly Sequence[], bound: number): void {
+  const failing = all.find((s) => differences(plain, compiled, s, bound).length > 0);
+  if (failing === undefined) return;
+  let smallest = failing;
+  for (let at = smallest.code.length - 1; at >= 0; at--) {
+    const without = { ...smallest, code: smallest.code.toSpliced(at, 1) };
+    if (differences(plain, compiled, without, bound).length > 0) smallest = without;
+  }
+  expect(`${differences(plain, compiled, smallest, bound).join("\n")}\n${listing(smallest)}`).toBe("");
+}
