@@ -1,6 +1,6 @@
 // Tier 2: regions as WebAssembly functions, several in a module. A region's registers are locals: read at entry, written
 // back where it is left. What the function cannot do, a fault above all, it leaves to the interpreter: it answers the
-// address of the instruction with bit 0 set, and all state is as before that instruction.
+// address of the instruction, and all state is as before it.
 import { hart } from "../../src/cpu/hart.ts";
 import type { Node } from "../../src/isa/vocabulary.ts";
 import type { Block, Instruction, Region } from "../region.ts";
@@ -44,7 +44,10 @@ export interface Environment {
   readonly unit: Readonly<Record<string, (...operands: number[]) => number>>;
 }
 
-/** Answers the next pc (an int32), or an instruction's address with bit 0 set: the interpreter must do that one. */
+/**
+ * Answers the pc to go on at (an int32), with the number of executed instructions in the hart. Where that is 0 the first
+ * instruction is the interpreter's.
+ */
 export type WasmRegion = () => number;
 
 const regionType: FunctionType = { params: [], results: [I32] };
@@ -235,7 +238,7 @@ function emitInstruction(e: Emitter, at: Instruction, undone: number): void {
     helper: e.helper,
     leave: () => {
       addCount(e, -undone);
-      exitTo(e, at.pc + 1);
+      exitTo(e, at.pc);
     },
   };
   const jump = at.does.find((n) => n.op === "jump");

@@ -34,8 +34,8 @@ export const hart = {
   /** Instructions executed by compiled regions, a float64. */
   compiled: 154,
   /** Three cells for operands that the floating-point unit gets from outside the register file. */
-  operands: 154,
-  words: 160,
+  operands: 156,
+  words: 168,
 } as const;
 
 /** Trap causes, numbered as in `mcause`. */

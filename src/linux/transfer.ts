@@ -41,10 +41,13 @@ export function usable(t: Task, address: number, length: number, bits: number): 
 export const hostAddress = (t: Task, address: number, n: number): number => t.memory.hostBase + (n > 0 ? address : 0);
 
 /**
- * A host address to give for a guest buffer of which nothing is usable. The host refuses it after all that it looks at
- * before the buffer (what the descriptor is and may, the end of the file), so the guest gets the answer that Linux gives.
+ * A host address to give for a guest buffer of which nothing is usable, to be read (Page.read) or overwritten (Page.write).
+ * The host refuses it after all that it looks at before the buffer (what the descriptor is and may; the end of the file), so
+ * the guest gets the answer that Linux gives. What is to be read is refused before the file system hears of it: some
+ * kernels let the file grow up to where nothing could be written.
  */
-export const refusedAddress = (address: number): number => (address < userLimit ? 0 : -1);
+export const refusedAddress = (address: number, bits: number): number =>
+  bits === Page.write && address < userLimit ? 0 : -1;
 
 export interface Segment {
   readonly address: number;
@@ -80,7 +83,7 @@ export function hostVector(t: Task, segments: readonly Segment[], bits: number, 
     if (wanted === 0) continue;
     const n = usable(t, address, wanted, bits);
     if (n < 0 && entries === 0) {
-      setVector(0, refusedAddress(address), wanted);
+      setVector(0, refusedAddress(address, bits), wanted);
       return 1;
     }
     if (n > 0) setVector(entries++, hostAddress(t, address, n), n);

@@ -37,6 +37,24 @@ static void read_and_write(void) {
   FAILS(read(file, end - 4, -1), EFAULT);
 }
 
+/** What is wrong with the descriptor, or that there is nothing to read, is said before the buffer is looked at. */
+static void other_errors_first(void) {
+  int reader = open("file", O_RDONLY), writer = open("file", O_WRONLY), directory = open(".", O_RDONLY);
+  struct iovec v = {end, 10};
+  EQ(pread(reader, end, 10, 100000), 0);
+  EQ(preadv(reader, &v, 1, 100000), 0);
+  FAILS(write(reader, end, 10), EBADF);
+  FAILS(read(writer, end, 10), EBADF);
+  FAILS(read(directory, end, 10), EISDIR);
+  FAILS(pread(ends[0], end, 10, 0), ESPIPE);
+  FAILS(read(-1, end, 10), EBADF);
+  struct stat before, after;
+  CHECK(fstat(writer, &before) == 0);
+  FAILS(write(writer, end, 10), EFAULT);
+  CHECK(fstat(writer, &after) == 0 && after.st_size == before.st_size);
+  close(reader), close(writer), close(directory);
+}
+
 static void vectors(void) {
   struct iovec v[3] = {{end - 3, 3}, {bad, 3}, {end - 10, 3}};
   EQ(preadv(file, v, 3, 0), 3);
@@ -122,6 +140,7 @@ int main(void) {
   file = open("file", O_CREAT | O_RDWR | O_TRUNC, 0600);
   CHECK(file >= 0 && pipe(ends) == 0);
   read_and_write();
+  other_errors_first();
   vectors();
   pipes();
   paths();

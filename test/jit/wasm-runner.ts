@@ -48,8 +48,8 @@ export function prepare({ h, m, interpreter }: Bare, s: Sequence): void {
   interpreter.invalidate(codeBase, codeBase + 8192);
   h.i32.fill(0);
   const words = new BigUint64Array(h.i32.buffer, h.i32.byteOffset);
-  s.x.forEach((v, i) => (words[i + 1] = v));
-  s.f.forEach((v, i) => (words[hart.f / 2 + i] = v));
+  words.set(s.x, 1);
+  words.set(s.f, hart.f / 2);
   h.i32[hart.fflags] = s.fcsr & 31;
   h.i32[hart.frm] = s.fcsr >>> 5;
   setPc(h, codeBase);
@@ -78,8 +78,8 @@ export function runCompiled(b: Bare, bound: number, limit = endless): number {
       const executed = h.i32[hart.executed]!;
       inRegions += executed;
       h.f64[hart.instret / 2]! += executed;
-      setPc(h, (to & -2) >>> 0);
-      if (!(to & 1)) continue;
+      setPc(h, to >>> 0);
+      if (executed > 0) continue;
     }
     if (interpreter.run(1) !== Cause.requested) break;
   }

@@ -28,8 +28,8 @@ import {
 import { Poll } from "../wait.ts";
 
 /** What the host is given of a buffer of which nothing is usable: see refusedAddress. */
-const refused = (address: number, length: number): [number, number] => [
-  refusedAddress(address),
+const refused = (address: number, length: number, bits: number): [number, number] => [
+  refusedAddress(address, bits),
   Math.min(length, maxTransfer),
 ];
 
@@ -38,7 +38,7 @@ function read(t: Task, fd: number, address: number, length: number): number {
   if (h < 0) return h;
   if (fdKind(t.process.fds, fd) !== FdKind.host) return readSpecial(t, fd, h, address, length);
   const n = usable(t, address, length, Page.write);
-  const [at, bytes] = n < 0 ? refused(address, length) : [hostAddress(t, address, n), n];
+  const [at, bytes] = n < 0 ? refused(address, length, Page.write) : [hostAddress(t, address, n), n];
   return onDescriptor(t, fd, h, Poll.IN, () => host("read", h, at, bytes));
 }
 
@@ -50,7 +50,7 @@ function write(t: Task, fd: number, address: number, length: number): number {
   if (readable < 0)
     return written(
       t,
-      onDescriptor(t, fd, h, Poll.OUT, () => host("write", h, ...refused(address, length))),
+      onDescriptor(t, fd, h, Poll.OUT, () => host("write", h, ...refused(address, length, Page.read))),
     );
   const n = belowSizeLimit(t, h, undefined, readable);
   return n < 0 ? n : writeOut(t, fd, h, address, n);
@@ -62,7 +62,7 @@ function pread64(t: Task, fd: number, address: number, length: number, at: numbe
   if (h < 0) return h;
   if (fdKind(t.process.fds, fd) !== FdKind.host) return readSpecial(t, fd, h, address, length, at);
   const n = usable(t, address, length, Page.write);
-  const [to, bytes] = n < 0 ? refused(address, length) : [hostAddress(t, address, n), n];
+  const [to, bytes] = n < 0 ? refused(address, length, Page.write) : [hostAddress(t, address, n), n];
   return onDescriptor(t, fd, h, Poll.IN, () => host("pread64", h, to, bytes, at));
 }
 
@@ -74,7 +74,7 @@ function pwrite64(t: Task, fd: number, address: number, length: number, at: numb
   const readable = usable(t, address, length, Page.read);
   const n = readable < 0 ? 0 : belowSizeLimit(t, h, at, readable);
   if (n < 0) return n;
-  const [from, bytes] = readable < 0 ? refused(address, length) : [hostAddress(t, address, n), n];
+  const [from, bytes] = readable < 0 ? refused(address, length, Page.read) : [hostAddress(t, address, n), n];
   return written(
     t,
     onDescriptor(t, fd, h, Poll.OUT, () => host("pwrite64", h, from, bytes, at)),
