@@ -91,11 +91,9 @@ const loadTiers = (): Tiers => (require("../jit/tiers.ts") as typeof import("../
 export function createMachine(o: MachineOptions): Machine | LoadError {
   const say = o.log?.write ?? (() => {});
   const logs = (item: string): boolean => o.log?.items.has(item) ?? false;
-  const t = newProcess({
-    sysroot: o.sysroot,
-    stackSize: o.stackSize,
-    log: logs("unimp") ? say : () => {},
-  });
+  const t = processFor(o, logs("unimp") ? say : () => {});
+  if (t === undefined)
+    return { message: "the host has no room for a guest's memory, 4 GiB of addresses; see ulimit -v", status: 126 };
   const { process } = t;
   const id = (word: number): number => attribute(process.attributes, word);
   const loaded = loadProgram(
@@ -112,6 +110,16 @@ export function createMachine(o: MachineOptions): Machine | LoadError {
   if (isFileError(loaded)) return { message: loaded.message, status: shellStatus(loaded) };
   startProgram(t, loaded);
   return machineOf(t, o, say, logs);
+}
+
+/** A process without a program; undefined where the engine cannot have the memory. */
+function processFor({ sysroot, stackSize }: MachineOptions, log: (line: string) => void): Task | undefined {
+  try {
+    return newProcess({ sysroot, stackSize, log });
+  } catch (e) {
+    if (e instanceof RangeError) return undefined;
+    throw e;
+  }
 }
 
 function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs: (item: string) => boolean): Machine {

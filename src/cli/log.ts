@@ -8,7 +8,7 @@ export const logItems = {
   int: "traps, with their place and the signal that they become",
   page: "the guest's memory map, at the start and whenever it changes",
   strace: "system calls, as with --strace",
-  unimp: "calls that sabre lacks, each once; on unless -d none",
+  unimp: "calls that sabre lacks, each once",
 } as const;
 export type LogItem = keyof typeof logItems;
 
@@ -22,7 +22,7 @@ export const logHelp = (): string =>
 
 /** The items of `-d` values, together; `help` where that is among them. */
 export function parseLogItems(values: readonly string[]): ReadonlySet<LogItem> | "help" | UsageError {
-  const items = new Set<LogItem>(["unimp"]);
+  const items = new Set<LogItem>();
   for (const word of values.flatMap((value) => value.split(","))) {
     if (word === "help" || word === "?") return "help";
     if (word === "none") items.clear();
