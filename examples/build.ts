@@ -2,7 +2,7 @@
 // where no compiler is; it names the compiler that made it in its section .comment.
 import { join } from "node:path";
 
-export const compiler = "riscv64-linux-gnu-gcc";
+const compiler = "riscv64-linux-gnu-gcc";
 
 const flags = [
   ..."-O2 -march=rv64gc -mabi=lp64d -std=c17 -Wall -Wextra -Werror".split(" "),

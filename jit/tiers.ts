@@ -4,6 +4,8 @@ import { aliased, emitRegion } from "./js/emit.ts";
 import { findRegion, type Region } from "./region.ts";
 import { tuning } from "./tuning.ts";
 
+const allPages = 2 ** 20;
+
 /** Figures of the code cache. */
 export interface CacheFigures {
   /** Regions that are in the cache, and their instructions. */
@@ -26,15 +28,24 @@ export function makeTiers(): Tiers {
   const entries = new Map<number, Region>();
   const byPage = new Map<number, Set<number>>();
 
+  /** What regions may name. It changes only with the memory's views, and then every region is dropped. */
+  let names: Record<string, unknown> | undefined;
+  function namesFor(i: Interpreter): Record<string, unknown> {
+    if (names === undefined) {
+      names = { ...i.names(), probe: i.probe };
+      for (const name of aliased) names[name + "_"] = names[name];
+    }
+    return names;
+  }
+
   function compile(i: Interpreter, region: Region): CompiledRegion {
     const body = emitRegion(region);
-    const names: Record<string, unknown> = { ...i.names(), probe: i.probe };
-    for (const name of aliased) names[name + "_"] = names[name];
+    const all = namesFor(i);
     // A function's parameters cost time to parse: it gets those that it uses.
-    const used = [...new Set(body.match(/[A-Za-z]\w+/g))].filter((word) => word in names && !aliased.includes(word));
+    const used = [...new Set(body.match(/[A-Za-z]\w+/g))].filter((word) => word in all && !aliased.includes(word));
     const name = `region_${region.pc.toString(16)}`;
     const make = new Function(...used, `return function ${name}(){${body}}`);
-    return make(...used.map((word) => names[word])) as CompiledRegion;
+    return make(...used.map((word) => all[word])) as CompiledRegion;
   }
 
   function drop(pc: number): void {
@@ -76,6 +87,7 @@ export function makeTiers(): Tiers {
       figures.instructions += region.instructions;
     },
     dropPages: (first, last) => {
+      if (last - first >= allPages) names = undefined;
       if (entries.size === 0) return;
       if (last - first > byPage.size) {
         for (const [page, pcs] of byPage) if (page >= first && page < last) for (const pc of [...pcs]) drop(pc);

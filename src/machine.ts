@@ -15,6 +15,7 @@ import { runTask, type Watcher } from "./linux/run.ts";
 import { Code, type SigInfo, signalName } from "./linux/siginfo.ts";
 import { traceCalls, traceExit, traceSignal } from "./linux/strace.ts";
 import type { Exit, Task } from "./linux/task.ts";
+import { hostPageProblem } from "./memory/backing.ts";
 import { mappedFiles } from "./memory/maps.ts";
 import { type CallFigures, countCalls, logCode, logMaps, together } from "./watch.ts";
 
@@ -35,6 +36,8 @@ export interface MachineOptions {
   readonly sysroot?: string;
   /** Bytes of the main stack's limit; by default that of the calling process. */
   readonly stackSize?: number;
+  /** Host descriptors, beyond the standard streams, that become the guest's, under the same numbers. */
+  readonly descriptors?: readonly number[];
   /** Gets a line for each system call, in the manner of strace. */
   readonly trace?: (line: string) => void;
   /** Gets the lines of a log. Items: in_asm, int, page, unimp. */
@@ -89,6 +92,8 @@ const loadTiers = (): Tiers => (require("../jit/tiers.ts") as typeof import("../
 
 /** Loads a program. It has not begun to run. */
 export function createMachine(o: MachineOptions): Machine | LoadError {
+  const problem = hostPageProblem();
+  if (problem !== undefined) return { message: problem, status: 126 };
   const say = o.log?.write ?? (() => {});
   const logs = (item: string): boolean => o.log?.items.has(item) ?? false;
   const t = processFor(o, logs("unimp") ? say : () => {});
@@ -113,9 +118,12 @@ export function createMachine(o: MachineOptions): Machine | LoadError {
 }
 
 /** A process without a program; undefined where the engine cannot have the memory. */
-function processFor({ sysroot, stackSize }: MachineOptions, log: (line: string) => void): Task | undefined {
+function processFor(
+  { sysroot, stackSize, descriptors = [] }: MachineOptions,
+  log: (line: string) => void,
+): Task | undefined {
   try {
-    return newProcess({ sysroot, stackSize, log });
+    return newProcess({ sysroot, stackSize, descriptors, log });
   } catch (e) {
     if (e instanceof RangeError) return undefined;
     throw e;

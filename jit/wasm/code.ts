@@ -189,7 +189,7 @@ export function call(c: Code, index: number): void {
 }
 
 /** The function that the code has become. */
-export function finish(c: Code, type: encoder.FunctionType, name: string | undefined): encoder.Function {
+export function finish(c: Code, type: encoder.FunctionType, name: string | undefined): encoder.FunctionCode {
   const runs: [number, ValueType][] = [];
   for (const t of c.locals.slice(type.params.length)) {
     const last = runs.at(-1);

@@ -7,6 +7,7 @@ import type { Block, Instruction, Region } from "../region.ts";
 import { structure, type Tree, type Way } from "../structure.ts";
 import { tuning } from "../tuning.ts";
 import {
+  access,
   br,
   type Code,
   call,
@@ -16,6 +17,7 @@ import {
   i32,
   i64,
   loadHart,
+  memory,
   newCode,
   newLocal,
   op,
@@ -28,20 +30,25 @@ import {
   storeHart,
   temp,
 } from "./code.ts";
-import { encodeModule, F64, type Function, type FunctionType, I32, I64, type Import } from "./encoder.ts";
-import { isUnit, makeHelper, unitOf, unitType } from "./helpers.ts";
+import { append, encodeModule, F64, type FunctionCode, I32, I64, type Import } from "./encoder.ts";
+import { helperType, type Memories, makeHelpers, memoryImports } from "./helpers.ts";
+import { hashMask, hashOffset, type Links, makeLinks, regionType } from "./links.ts";
 import { emit } from "./lowering.ts";
 import type { Extent, Kind, Site } from "./site.ts";
 
-/** What a module is linked with: the memories that translated code reaches, and the floating-point unit of the hart. */
+/** What modules are linked with: one a hart. */
 export interface Environment {
-  readonly guest: WebAssembly.Memory;
-  /** The hart's state, at its beginning. */
-  readonly hart: WebAssembly.Memory;
-  /** The page table, at its beginning. */
-  readonly pages: WebAssembly.Memory;
-  /** Functions by the names of operations. */
-  readonly unit: Readonly<Record<string, (...operands: number[]) => number>>;
+  readonly memories: Memories;
+  readonly links: Links;
+  readonly helper: ReturnType<typeof makeHelpers>;
+}
+
+/** `unit`: the functions of the hart's floating-point unit, by the names of operations. */
+export function makeEnvironment(
+  memories: Memories,
+  unit: Readonly<Record<string, (...operands: number[]) => number>>,
+): Environment {
+  return { memories, links: makeLinks(memories.hart), helper: makeHelpers(memories, unit) };
 }
 
 /**
@@ -50,15 +57,16 @@ export interface Environment {
  */
 export type WasmRegion = () => number;
 
-const regionType: FunctionType = { params: [], results: [I32] };
-
 interface Emitter {
   readonly region: Region;
   readonly code: Code;
-  /** Executed instructions. */
-  readonly count: number;
-  /** Where control goes on when the function is left. */
-  readonly pc: number;
+  /** Executed instructions: a parameter, for regions are entered from others. */
+  readonly count: 0;
+  /** Where control goes on when the function is left: at first its second parameter, which is of no interest. */
+  readonly pc: 1;
+  /** The slot of the function that goes on, -1 for none: the caller does. */
+  readonly slot: number;
+  readonly slotOf: (pc: number) => number;
   /** Locals of registers, by number. */
   readonly x: Map<number, number>;
   readonly f: Map<number, number>;
@@ -93,13 +101,20 @@ function localIn<K>(map: Map<K, number>, key: K, make: () => number): number {
   return local;
 }
 
-function emitRegion(region: Region, name: string, helper: (name: string) => number): Function {
-  const c = newCode([]);
+function emitRegion(
+  region: Region,
+  name: string,
+  helper: (name: string) => number,
+  slotOf: (pc: number) => number,
+): FunctionCode {
+  const c = newCode(regionType.params);
   const e: Emitter = {
     region,
     code: c,
-    count: newLocal(c, I32),
-    pc: newLocal(c, I32),
+    count: 0,
+    pc: 1,
+    slot: newLocal(c, I32),
+    slotOf,
     x: new Map(),
     f: new Map(),
     written: new Set(),
@@ -114,6 +129,18 @@ function emitRegion(region: Region, name: string, helper: (name: string) => numb
   emitTree(e, structure(region));
   end(c);
   for (const local of e.written) storeHart(c, hartWord(e, local), local);
+  get(c, e.slot);
+  i32(c, 0);
+  put(c, 0x4e);
+  get(c, e.count);
+  i32(c, tuning.fuel);
+  put(c, 0x4c, 0x71);
+  open(c, op.if);
+  get(c, e.count);
+  get(c, e.pc);
+  get(c, e.slot);
+  put(c, op.returnCallIndirect, 0, 0);
+  end(c);
   storeHart(c, hart.executed, e.count);
   get(c, e.pc);
 
@@ -129,7 +156,7 @@ function emitRegion(region: Region, name: string, helper: (name: string) => numb
   }
   open(start, op.block);
   const shift = start.out.length;
-  put(start, ...c.out.at.subarray(0, c.out.length));
+  append(start.out, c.out);
   start.hints.push(...c.hints.map((h) => ({ ...h, offset: h.offset + shift })));
   return finish(start, regionType, name);
 }
@@ -141,8 +168,19 @@ function hartWord(e: Emitter, local: number): number {
   throw new RangeError(`local ${local} holds no register`);
 }
 
-/** Leaves for an address of the guest. */
+/** Leaves for an address of the guest, to the region that begins there if there is one. */
 function exitTo(e: Emitter, pc: number): void {
+  i32(e.code, e.slotOf(pc));
+  set(e.code, e.slot);
+  i32(e.code, pc);
+  set(e.code, e.pc);
+  br(e.code, outside);
+}
+
+/** Leaves to the caller. */
+function giveBack(e: Emitter, pc: number): void {
+  i32(e.code, -1);
+  set(e.code, e.slot);
   i32(e.code, pc);
   set(e.code, e.pc);
   br(e.code, outside);
@@ -195,7 +233,7 @@ function emitWay(e: Emitter, w: Way): void {
       i32(c, tuning.fuel);
       put(c, 0x4a);
       openIf(c, false);
-      exitTo(e, e.region.blocks[w.label]!.pc);
+      giveBack(e, e.region.blocks[w.label]!.pc);
       end(c);
       br(c, e.loops.get(w.label)!);
       return;
@@ -238,7 +276,7 @@ function emitInstruction(e: Emitter, at: Instruction, undone: number): void {
     helper: e.helper,
     leave: () => {
       addCount(e, -undone);
-      exitTo(e, at.pc);
+      giveBack(e, at.pc);
     },
   };
   const jump = at.does.find((n) => n.op === "jump");
@@ -269,54 +307,64 @@ function emitInstruction(e: Emitter, at: Instruction, undone: number): void {
     i32(c, -2);
     put(c, 0x71);
     set(c, e.pc);
+    findSlot(e);
     br(c, outside);
   }
 }
 
-/** Names of the helpers that an instruction's lowering may ask for. */
-function helpersOf(nodes: readonly Node[], found: Set<string>): void {
-  for (const n of nodes) {
-    if (n.op.startsWith("i64.clmul")) found.add(n.op.slice(4));
-    if (/^f(32|64)\.n?m(add|sub)$/.test(n.op)) found.add(`${n.op.slice(0, 4)}madd`).add(`${n.op.slice(0, 4)}fused`);
-    else if (usesUnit(n)) found.add(n.op);
-    if (found.size > 0) found.add("careful");
-    if (n.op.startsWith("csr.")) found.add("careful");
-    helpersOf(n.args, found);
-  }
+/** Looks up the region at `pc`. */
+function findSlot(e: Emitter): void {
+  const c = e.code;
+  const entry = temp(c, I64);
+  get(c, e.pc);
+  i32(c, hashMask);
+  put(c, 0x71);
+  i32(c, 2);
+  put(c, 0x74);
+  access(c, 0x29, memory.hart, hashOffset);
+  set(c, entry);
+  get(c, entry);
+  i64(c, 32);
+  put(c, 0x88, 0xa7);
+  i32(c, -1);
+  get(c, entry);
+  put(c, 0xa7);
+  get(c, e.pc);
+  put(c, 0x46, op.select);
+  set(c, e.slot);
 }
 
-const usesUnit = (n: Node): boolean =>
-  isUnit(n.op) && /^(f\d\d|i\d\d\.from_f)/.test(n.op) && !/\.(set|reg|load|store|bits|from_bits|sgnj\w?)$/.test(n.op);
-
-/** The bytes of a module in which function `i` exported as its number is region `i`. */
-export function emitModule(regions: readonly Region[]): Uint8Array<ArrayBuffer> {
-  const names = new Set<string>();
-  for (const region of regions) for (const b of region.blocks) for (const { does } of b.code) helpersOf(does, names);
-  const helpers = ["read", "write", ...names];
-  const units = [...new Set(helpers.flatMap((name) => unitOf(name) ?? []))];
-  const imports: Import[] = [
-    { module: "env", name: "guest", kind: "memory", minimum: 1, maximum: 65536, shared: true },
-    { module: "env", name: "hart", kind: "memory", minimum: 1, maximum: 1, shared: true },
-    { module: "env", name: "pages", kind: "memory", minimum: 17, maximum: 17, shared: true },
-    ...units.map((name): Import => ({ module: "unit", name, kind: "function", type: unitType(name) })),
-  ];
-  const index = new Map(helpers.map((name, i) => [name, units.length + i]));
+/**
+ * A module in which function `i`, exported as its number, is region `i`; and the names of the helpers that it imports.
+ */
+export function emitModule(regions: readonly Region[], slotOf: (pc: number) => number) {
+  const helpers: string[] = [];
+  const indices = new Map<string, number>();
   const helper = (name: string): number => {
-    const i = index.get(name);
-    if (i === undefined) throw new RangeError(`helper ${name} was not foreseen`);
-    return i;
+    const known = indices.get(name);
+    if (known !== undefined) return known;
+    indices.set(name, helpers.length);
+    return helpers.push(name) - 1;
   };
-  const functions = [
-    ...helpers.map((name) => makeHelper(name, units.indexOf(unitOf(name)!))),
-    ...regions.map((region, i) => emitRegion(region, String(i), helper)),
+  const functions = regions.map((region, i) => emitRegion(region, String(i), helper, slotOf));
+  const imports: Import[] = [
+    ...memoryImports,
+    { module: "env", name: "table", kind: "table", minimum: 1 },
+    ...helpers.map((name): Import => ({ module: "help", name, kind: "function", type: helperType(name) })),
   ];
-  return encodeModule({ imports, functions, elements: [] });
+  return { bytes: encodeModule({ types: [regionType], imports, functions, elements: [] }), helpers };
 }
 
-/** Compiles regions into one module. The functions stand in the order of the regions. */
+/**
+ * Compiles regions into one module. The functions stand in the order of the regions. They are entered by others only
+ * once they are linked.
+ */
 export function compileRegions(regions: readonly Region[], env: Environment): WasmRegion[] {
-  const { guest, hart: state, pages, unit } = env;
-  const module = new WebAssembly.Module(emitModule(regions));
-  const { exports } = new WebAssembly.Instance(module, { env: { guest, hart: state, pages }, unit });
+  const { guest, hart: state, pages } = env.memories;
+  const { bytes, helpers } = emitModule(regions, env.links.slotOf);
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+    env: { guest, hart: state, pages, table: env.links.table },
+    help: Object.fromEntries(helpers.map((name) => [name, env.helper(name)])),
+  });
   return regions.map((_, i) => exports[String(i)] as WasmRegion);
 }

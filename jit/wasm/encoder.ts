@@ -102,7 +102,7 @@ export interface Hint {
   readonly likely: boolean;
 }
 
-export interface Function {
+export interface FunctionCode {
   readonly type: FunctionType;
   /** Runs of locals after the parameters. */
   readonly locals: readonly (readonly [count: number, type: ValueType])[];
@@ -114,9 +114,11 @@ export interface Function {
 }
 
 export interface Module {
+  /** Types whose numbers the code uses: they come first. */
+  readonly types: readonly FunctionType[];
   readonly imports: readonly Import[];
   /** Numbered after the imported functions. */
-  readonly functions: readonly Function[];
+  readonly functions: readonly FunctionCode[];
   /** Functions put into the imported table 0 when the module is instantiated: slot, function index. */
   readonly elements: readonly (readonly [slot: number, index: number])[];
 }
@@ -150,6 +152,7 @@ export function encodeModule(m: Module): Uint8Array<ArrayBuffer> {
     typeIndices.set(key, typeIndices.size);
     return typeIndices.size - 1;
   };
+  m.types.forEach(typeIndex);
 
   const imports = newBytes();
   let importedFunctions = 0;

@@ -28,6 +28,7 @@ import {
 } from "./code.ts";
 import { F32, F64, I32, I64 } from "./encoder.ts";
 import type { Emit, Site } from "./site.ts";
+import { fusedIfSure } from "./twofold.ts";
 
 type Format = "f32" | "f64";
 
@@ -223,9 +224,30 @@ const fused = (format: Format, negateProduct: boolean, negateAddend: boolean): E
     set(c, result);
     readCare(s);
     orElse(c);
-    pushAll();
-    call(c, s.helper(`${format}.fused`));
-    set(c, result);
+    if (format === "f64") {
+      const sure = temp(c, I32);
+      const [a, b, addend] = locals.map((l, i) => {
+        if (!((i === 0 && negateProduct) || (i === 2 && negateAddend))) return l;
+        const negated = temp(c, F64);
+        get(c, l);
+        put(c, negate);
+        set(c, negated);
+        return negated;
+      }) as [number, number, number];
+      fusedIfSure(c, a, b, addend, sure);
+      set(c, result);
+      get(c, sure);
+      put(c, 0x45);
+      openIf(c, false);
+      pushAll();
+      call(c, s.helper("f64.fused"));
+      set(c, result);
+      end(c);
+    } else {
+      pushAll();
+      call(c, s.helper("f32.fused"));
+      set(c, result);
+    }
     end(c);
     get(c, result);
   });

@@ -1,5 +1,5 @@
-// Functions that a module of translated code brings along, as far as its code uses them: looking a page up, carry-less
-// products, floating point that needs care. They are reached by name; names that are operations of the vocabulary stand
+// Functions that translated code calls for what is not its usual case: looking pages up, carry-less products, floating
+// point that needs care. They are reached by name; names that are operations of the vocabulary stand
 // for the floating-point unit's functions, which are imported under the same names.
 import { hart } from "../../src/cpu/hart.ts";
 import { type Op, ops, type Type } from "../../src/isa/vocabulary.ts";
@@ -27,11 +27,22 @@ import {
   set,
   tee,
 } from "./code.ts";
-import { F32, F64, type Function, type FunctionType, I32, I64, type ValueType } from "./encoder.ts";
+import {
+  encodeModule,
+  F32,
+  F64,
+  type FunctionCode,
+  type FunctionType,
+  I32,
+  I64,
+  type Import,
+  type ValueType,
+} from "./encoder.ts";
 import { box } from "./floats.ts";
+import { isUsualProduct, productError, sumError, toOdd } from "./twofold.ts";
 
 /** What an operation of the floating-point unit is imported as: register numbers and words, all i32; answers a status. */
-export function unitType(name: Op): FunctionType {
+function unitType(name: Op): FunctionType {
   const [result, ...operands]: readonly Type[] = ops[name];
   const count = operands.reduce((n, t) => n + (t === "i64" ? 2 : 1), result === "i64" ? 0 : 1);
   return { params: Array<ValueType>(count).fill(I32), results: [I32] };
@@ -73,7 +84,7 @@ function typeOf(name: Op): FunctionType {
   return { params: operands.map((t) => value[t]), results: [value[result!]] };
 }
 
-const unitHelper = (name: Op, unit: number): Function => {
+const unitHelper = (name: Op, unit: number): FunctionCode => {
   const type = typeOf(name);
   const c = newCode(type.params);
   byUnit(c, name, unit);
@@ -88,13 +99,13 @@ const allowed = { read: { mask: 17, bits: 1 }, write: { mask: 26, bits: 2 } } as
 const extentCache = { generation: 1024, read: 1032, write: 1032 + 8 + 16 * 8, entries: 8 } as const;
 
 /** Where the page table's memory counts its changes, an i64. */
-export const pagesGeneration = 2 ** 20;
+export const pagesGeneration = 2 ** 20 + 64;
 
 const byteEach = (bits: number): bigint => BigInt(bits) * 0x0101010101010101n;
 
 /** (address, size - 1) -> an extent, and 0 where the interpreter must look at the access. */
-function extentHelper(kind: "read" | "write"): Function {
-  const type: FunctionType = { params: [I64, I64], results: [I64, I64, I32] };
+function extentHelper(kind: "read" | "write"): FunctionCode {
+  const type = helperType(kind);
   const c = newCode(type.params);
   const { mask, bits } = allowed[kind];
   const [last, low, length] = [newLocal(c, I64), newLocal(c, I64), newLocal(c, I64)];
@@ -276,8 +287,8 @@ function extentHelper(kind: "read" | "write"): Function {
 }
 
 /** 0 where the mode is to nearest even and the inexact flag is set, else -1. */
-function carefulHelper(): Function {
-  const type: FunctionType = { params: [], results: [I32] };
+function carefulHelper(): FunctionCode {
+  const type = helperType("careful");
   const c = newCode([]);
   i32(c, -1);
   i32(c, 0);
@@ -290,8 +301,8 @@ function carefulHelper(): Function {
 }
 
 /** The carry-less product's bits from `from` on. */
-function carrylessHelper(from: 0 | 63 | 64): Function {
-  const type: FunctionType = { params: [I64, I64], results: [I64] };
+function carrylessHelper(from: 0 | 63 | 64): FunctionCode {
+  const type = helperType("clmul");
   const c = newCode(type.params);
   const [a, b] = [0, 1];
   const [low, high, bit] = [newLocal(c, I64), newLocal(c, I64), newLocal(c, I64)];
@@ -345,110 +356,17 @@ function carrylessHelper(from: 0 | 63 | 64): Function {
   return finish(c, type, undefined);
 }
 
-/** Emits a * b - p to the top of the stack, by Dekker's product with Veltkamp's splitting. */
-function productError(c: Code, a: number, b: number, p: number): void {
-  const halves = [a, b].map((v) => {
-    const [t, h, l] = [newLocal(c, F64), newLocal(c, F64), newLocal(c, F64)];
-    get(c, v);
-    f64(c, 134217729);
-    put(c, 0xa2);
-    tee(c, t);
-    get(c, t);
-    get(c, v);
-    put(c, 0xa1, 0xa1);
-    set(c, h);
-    get(c, v);
-    get(c, h);
-    put(c, 0xa1);
-    set(c, l);
-    return [h, l] as const;
-  });
-  const [[ah, al], [bh, bl]] = halves as [readonly [number, number], readonly [number, number]];
-  const times = (x: number, y: number): void => {
-    get(c, x);
-    get(c, y);
-    put(c, 0xa2);
-  };
-  times(al, bl);
-  get(c, p);
-  times(ah, bh);
-  put(c, 0xa1);
-  times(al, bh);
-  put(c, 0xa1);
-  times(ah, bl);
-  put(c, 0xa1, 0xa1);
-}
-
-/** Emits a + b - s to the top of the stack (Knuth's sum). */
-function sumError(c: Code, a: number, b: number, s: number): void {
-  const part = newLocal(c, F64);
-  get(c, s);
-  get(c, a);
-  put(c, 0xa1);
-  set(c, part);
-  get(c, a);
-  get(c, s);
-  get(c, part);
-  put(c, 0xa1, 0xa1);
-  get(c, b);
-  get(c, part);
-  put(c, 0xa1, 0xa0);
-}
-
-/** A sum that rounded to `t` and lost `rest`, not 0, becomes odd in its last bit: then it may be rounded once more. */
-function toOdd(c: Code, t: number, rest: number): void {
-  const bits = newLocal(c, I64);
-  get(c, t);
-  put(c, 0xbd);
-  tee(c, bits);
-  i64(c, 1);
-  put(c, 0x83, 0x50);
-  get(c, rest);
-  f64(c, 0);
-  put(c, 0x62, 0x71);
-  open(c, op.if);
-  // Away from zero where the rest has the sign of t: the bit is set; else toward it, and it is set then as well.
-  get(c, bits);
-  i64(c, 1);
-  i64(c, -1);
-  get(c, rest);
-  put(c, 0xbd);
-  get(c, bits);
-  put(c, 0x85);
-  i64(c, 0);
-  put(c, 0x59, op.select, 0x7c, 0xbf);
-  set(c, t);
-  end(c);
-}
-
-/** Emits a test of |x| between two bounds. */
-function isBetween(c: Code, x: number, low: number, high: number): void {
-  get(c, x);
-  put(c, 0x99);
-  f64(c, low);
-  put(c, 0x64);
-  get(c, x);
-  put(c, 0x99);
-  f64(c, high);
-  put(c, 0x63, 0x71);
-}
-
 /**
  * a * b + c rounded once, to nearest even, while the inexact flag is set anyway: the way of src/cpu/float/double.ts.
- * What is not between its bounds is the unit's.
+ * What is not between its bounds is the unit's. Code that is sure of the result in nearly all cases stands inline.
  */
-function fusedDouble(unit: number): Function {
+function fusedDouble(unit: number): FunctionCode {
   const type = typeOf("f64.madd");
   const c = newCode(type.params);
-  const [a, b, addend] = [0, 1, 2];
-  const [p, s, e, r, t, rest] = Array.from({ length: 6 }, () => newLocal(c, F64)) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const [a, b, addend] = [0, 1, 2] as const;
+  const local = (): number => newLocal(c, F64);
+  const [p, s, e, r, t, rest] = [local(), local(), local(), local(), local(), local()];
+  const unusual = c.depth;
   open(c, op.block);
   get(c, a);
   get(c, b);
@@ -457,9 +375,25 @@ function fusedDouble(unit: number): Function {
   get(c, addend);
   put(c, 0xa0);
   set(c, s);
-  isBetween(c, p, 2 ** -900, 2 ** 1000);
+  // A product with a zero in it is exact.
+  get(c, s);
+  get(c, s);
+  put(c, 0xa1);
+  f64(c, 0);
+  put(c, 0x61);
+  get(c, a);
+  f64(c, 0);
+  put(c, 0x61);
+  get(c, b);
+  f64(c, 0);
+  put(c, 0x61, 0x72, 0x71);
+  open(c, op.if);
+  get(c, s);
+  put(c, op.return);
+  end(c);
+  isUsualProduct(c, p);
   put(c, 0x45);
-  brIf(c, 0, false);
+  brIf(c, unusual, false);
   productError(c, a, b, p);
   set(c, e);
   sumError(c, p, addend, s);
@@ -479,7 +413,7 @@ function fusedDouble(unit: number): Function {
   put(c, 0xa1);
   f64(c, 0);
   put(c, 0x62);
-  brIf(c, 0, false);
+  brIf(c, unusual, false);
   put(c, op.return);
   end(c);
   byUnit(c, "f64.madd", unit);
@@ -487,7 +421,7 @@ function fusedDouble(unit: number): Function {
 }
 
 /** The product of two f32 is an exact double; the sum is rounded to odd, then to f32. */
-function fusedSingle(unit: number): Function {
+function fusedSingle(unit: number): FunctionCode {
   const type = typeOf("f32.madd");
   const c = newCode(type.params);
   const [p, addend, s, rest] = [newLocal(c, F64), newLocal(c, F64), newLocal(c, F64), newLocal(c, F64)];
@@ -527,14 +461,14 @@ function fusedSingle(unit: number): Function {
 }
 
 /** Whether the helper is the floating-point unit's operation of that name. */
-export const isUnit = (name: string): name is Op => name in ops && !name.startsWith("i64.clmul");
+const isUnit = (name: string): name is Op => name in ops && !name.startsWith("i64.clmul");
 
 /** The operation that a helper imports. */
-export const unitOf = (name: string): Op | undefined =>
+const unitOf = (name: string): Op | undefined =>
   name === "f64.fused" ? "f64.madd" : name === "f32.fused" ? "f32.madd" : isUnit(name) ? name : undefined;
 
-/** The helper of that name. `unit` is the index of what `unitOf` says. */
-export function makeHelper(name: string, unit: number): Function {
+/** The helper of that name. The unit's function that it needs is function 0. */
+function makeHelper(name: string): FunctionCode {
   switch (name) {
     case "read":
     case "write":
@@ -548,11 +482,66 @@ export function makeHelper(name: string, unit: number): Function {
     case "clmulh":
       return carrylessHelper(64);
     case "f64.fused":
-      return fusedDouble(unit);
+      return fusedDouble(0);
     case "f32.fused":
-      return fusedSingle(unit);
+      return fusedSingle(0);
     default:
-      if (isUnit(name)) return unitHelper(name, unit);
+      if (isUnit(name)) return unitHelper(name, 0);
       throw new RangeError(`there is no helper ${name}`);
   }
+}
+
+/** The type of the helper of that name. */
+export function helperType(name: string): FunctionType {
+  switch (name) {
+    case "read":
+    case "write":
+      return { params: [I64, I64], results: [I64, I64, I32] };
+    case "careful":
+      return { params: [], results: [I32] };
+    case "clmul":
+    case "clmulr":
+    case "clmulh":
+      return { params: [I64, I64], results: [I64] };
+    default:
+      return typeOf(unitOf(name)!);
+  }
+}
+
+/** The memories that all code imports, in the order of their numbers. */
+export const memoryImports: readonly Import[] = [
+  { module: "env", name: "guest", kind: "memory", minimum: 1, maximum: 65536, shared: true },
+  { module: "env", name: "hart", kind: "memory", minimum: 1, maximum: 1, shared: true },
+  { module: "env", name: "pages", kind: "memory", minimum: 17, maximum: 17, shared: true },
+];
+
+export interface Memories {
+  readonly guest: WebAssembly.Memory;
+  /** The hart's state, at its beginning. */
+  readonly hart: WebAssembly.Memory;
+  /** The page table, at its beginning. */
+  readonly pages: WebAssembly.Memory;
+}
+
+/** Gives helpers by name; each is made when it is first asked for. `unit`: functions by the names of operations. */
+export function makeHelpers(
+  { guest, hart: state, pages }: Memories,
+  unit: Readonly<Record<string, (...operands: number[]) => number>>,
+): (name: string) => unknown {
+  const made = new Map<string, unknown>();
+  return (name) => {
+    const known = made.get(name);
+    if (known !== undefined) return known;
+    const needed = unitOf(name);
+    const imports: Import[] = [...memoryImports];
+    if (needed !== undefined) imports.push({ module: "unit", name: needed, kind: "function", type: unitType(needed) });
+    const bytes = encodeModule({ types: [], imports, functions: [{ ...makeHelper(name), name }], elements: [] });
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+      env: { guest, hart: state, pages },
+      unit: needed === undefined ? {} : { [needed]: unit[needed]! },
+    });
+    const helper = instance.exports[name];
+    made.set(name, helper);
+    return helper;
+  };
 }

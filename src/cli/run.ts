@@ -1,4 +1,5 @@
 // `sabre run`: from words on the command line to a machine, and from the guest's end to sabre's.
+import { inheritedDescriptors } from "../host/inherited.ts";
 import { deathMessage, dieBy } from "./death.ts";
 import { type UsageError, usageStatus } from "./options.ts";
 import { complain, exit, print, writeAll } from "./output.ts";
@@ -14,6 +15,7 @@ export function runCommandLine(): Promise<never> {
 
 /** Runs what the words say. Does not come back. */
 export async function run(words: readonly string[]): Promise<never> {
+  const descriptors = inheritedDescriptors();
   const outcome = understand(words, environment());
   if ("usage" in outcome) return misused(outcome);
   if ("answer" in outcome) {
@@ -22,7 +24,7 @@ export async function run(words: readonly string[]): Promise<never> {
   }
   for (const note of outcome.notes) complain(note);
   const { createMachine } = await import("../machine.ts");
-  const machine = createMachine(outcome.machine);
+  const machine = createMachine({ ...outcome.machine, descriptors });
   if ("status" in machine) {
     complain(asText(machine.message));
     return exit(machine.status);
@@ -36,7 +38,7 @@ export async function run(words: readonly string[]): Promise<never> {
   return dieBy(end.signal);
 }
 
-export function misused(error: UsageError): never {
+function misused(error: UsageError): never {
   complain(asText(error.usage));
   exit(usageStatus);
 }

@@ -1,6 +1,5 @@
 // The interpreter's functions, made of their text when they are first asked for. A build puts the functions themselves
 // in this module's place (build.ts), so that they start from bytecode.
-
 import { coreParameters, coreText, floatParameters, floatText } from "./handlers.ts";
 import type { Cause } from "./hart.ts";
 

@@ -2,6 +2,7 @@
 // 64-bit values are pairs of int32 expressions. What differs between engines (where registers live, how control leaves)
 // is a `Site`. The emitted text runs in a scope that has the names of `src/cpu/scope.ts`.
 import type { Field, Node, Op } from "../isa/vocabulary.ts";
+import { Page } from "../memory/guest-memory.ts";
 
 /** A value as JavaScript text. i32: `lo` alone. Register reads of the floating-point file: `lo` is the register number. */
 export interface Text {
@@ -122,11 +123,11 @@ const flag = (condition: string): Text => word(`(${condition}?1:0)`);
 const bytesOf = { "8": 1, "16": 2, "32": 4, "64": 8 } as const;
 type Bits = keyof typeof bytesOf;
 
-// Page-table bits that must read 1 alone for the fast path: read | watch, and write | code | watch (guest-memory.ts).
-const loadMask = 17;
-const loadBits = 1;
-const storeMask = 26;
-const storeBits = 2;
+// Bits of the page table that are looked at on the fast path, and what they must be.
+const loadMask = Page.read | Page.watch;
+const loadBits = Page.read;
+const storeMask = Page.write | Page.code | Page.watch;
+const storeBits = Page.write;
 
 const fastElement = (bits: Bits, a: string): string =>
   ({ "8": `U8[${a}>>>0]`, "16": `U16[${a}>>>1]`, "32": `I32[${a}>>>2]`, "64": `I32[${a}>>>2]` })[bits];
@@ -281,7 +282,7 @@ const bitsOf =
 const csr =
   (kind: string): Emit =>
   (o, [number, value, writes]) => {
-    const status = bind(o, `csrAccess(${JSON.stringify(kind)},${number!.lo},${value!.lo},${value!.hi},${writes!.lo})`);
+    const status = bind(o, `csrAccess(${JSON.stringify(kind)},${number!.lo},${value!.lo},${writes!.lo})`);
     o.text += `if(${status}!==0){if(${status}===2){${o.site.recount()}}${o.site.illegal()}}`;
     return { lo: "R[RESULT]", hi: "R[RESULT+1]" };
   };

@@ -255,23 +255,23 @@ export function makeScope(h: Hart, m: GuestMemory, hooks: ScopeHooks) {
   let counted = false;
 
   /**
-   * Reads a control and status register into `result` and, where `writes` is not 0, changes it.
+   * Reads a control and status register into `result` and, where `writes` is not 0, changes it by the low word `bits`: only
+   * those of the floating-point unit can be written, and they have no more.
    * 0: done. 1: illegal. 2: the count of instructions is needed: the engine calls `countIsExact` and comes again.
    */
-  function csrAccess(kind: "write" | "set" | "clear", number: number, lo: number, hi: number, writes: number): number {
+  function csrAccess(kind: "write" | "set" | "clear", number: number, bits: number, writes: number): number {
     const shape = floatCsr(number);
     if (shape) {
       const old = ((R[hart.frm]! << 5) | R[hart.fflags]!) >>> shape.shift;
       setResult(old & shape.mask);
       if (writes !== 0) {
-        const value = kind === "write" ? lo : kind === "set" ? old | lo : old & ~lo;
-        const bits = (value & shape.mask) << shape.shift;
-        if (shape.flags) R[hart.fflags] = bits & 31;
-        if (shape.mode) R[hart.frm] = (bits >>> 5) & 7;
+        const value = kind === "write" ? bits : kind === "set" ? old | bits : old & ~bits;
+        const fcsr = (value & shape.mask) << shape.shift;
+        if (shape.flags) R[hart.fflags] = fcsr & 31;
+        if (shape.mode) R[hart.frm] = (fcsr >>> 5) & 7;
       }
       return 0;
     }
-    void hi;
     if (writes !== 0) return 1;
     switch (number) {
       case 0xc01:

@@ -1,7 +1,8 @@
 // Where the bytes of an ELF file come from: a file of the host, or bytes in memory. Reads never throw and never wait
 // (a FIFO is refused, not opened for reading), so that any path a user or a guest names is safe to try.
 import { constants } from "node:os";
-import { loadU64, newScratch, reserve, type Scratch } from "../host/scratch.ts";
+import { cstring } from "../host/scratch.ts";
+import { FileType, type HostStat, statAt, statOf } from "../host/stat.ts";
 import { addressOf, host } from "../host/syscall.ts";
 
 /** What is wrong with a file: the error number that execve would answer, and one sentence for the user. */
@@ -39,42 +40,14 @@ export function sourceOfBytes(bytes: Uint8Array, name: string): ByteSource {
 
 const { EACCES, EIO, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR } = constants.errno;
 const atFdcwd = -100;
-const atEmptyPath = 0x1000;
-const statxTypeModeSize = 0x203;
 const fileTypes: Record<number, string> = {
-  1: "a FIFO",
-  2: "a character device",
-  4: "a directory",
-  6: "a block device",
-  10: "a symbolic link",
-  12: "a socket",
+  [FileType.fifo]: "a FIFO",
+  [FileType.character]: "a character device",
+  [FileType.directory]: "a directory",
+  [FileType.block]: "a block device",
+  [FileType.link]: "a symbolic link",
+  [FileType.socket]: "a socket",
 };
-const regular = 8;
-
-interface Stat {
-  readonly type: number;
-  readonly permissions: number;
-  readonly size: number;
-}
-
-const statBuffer = newScratch(256);
-const pathBuffer = newScratch(4096);
-
-/** Puts a latin1 string where the host can read it. */
-function hostString(to: Scratch, text: string): number {
-  reserve(to, text.length + 1);
-  to.bytes.set(Buffer.from(text + "\0", "latin1"));
-  return to.address;
-}
-
-/** What statx says of a path relative to `dirfd`, or -errno. */
-function stat(dirfd: number, path: string, flags: number): Stat | number {
-  const r = host("statx", dirfd, hostString(pathBuffer, path), flags, statxTypeModeSize, statBuffer.address);
-  if (r < 0) return r;
-  const mode = statBuffer.u32[7]! & 0xffff;
-  return { type: mode >>> 12, permissions: mode & 0o7777, size: loadU64(statBuffer, 40) };
-}
-
 /** The sentence for a path that cannot be opened. */
 export function cannotOpen(name: string, error: number): FileError {
   const why: Record<number, string> = {
@@ -100,17 +73,17 @@ export const hostPath = (path: string): HostPath => ({ fd: atFdcwd, path });
  * execve demands it.
  */
 export function openSource(at: HostPath, name: string, toExecute: boolean): ByteSource | FileError {
-  const found = stat(at.fd, at.path, 0);
+  const address = cstring(at.path);
+  const found = statAt(at.fd, address, 0);
   if (typeof found === "number") return cannotOpen(name, -found);
-  if (found.type !== regular)
+  if (found.type !== FileType.regular)
     return { errno: EACCES, message: `${name}: this is ${fileTypes[found.type] ?? "no regular file"}, not a program` };
-  const address = hostString(pathBuffer, at.path);
   if (toExecute && host("faccessat", at.fd, address, 1) === -EACCES) return notExecutable(name, found);
   const { O_NONBLOCK, O_NOCTTY, O_CLOEXEC } = openFlags;
   const fd = host("openat", at.fd, address, O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (fd < 0) return cannotOpen(name, -fd);
-  const opened = stat(fd, "", atEmptyPath);
-  if (typeof opened === "number" || opened.type !== regular) {
+  const opened = statOf(fd);
+  if (typeof opened === "number" || opened.type !== FileType.regular) {
     host("close", fd);
     return { errno: EACCES, message: `${name}: changed while it was opened` };
   }
@@ -126,7 +99,7 @@ export function openSource(at: HostPath, name: string, toExecute: boolean): Byte
 // The same on x86-64 and arm64.
 const openFlags = { O_NOCTTY: 0o400, O_NONBLOCK: 0o4000, O_CLOEXEC: 0o2000000 } as const;
 
-function notExecutable(name: string, found: Stat): FileError {
+function notExecutable(name: string, found: HostStat): FileError {
   const mode = found.permissions.toString(8).padStart(4, "0");
   const remedy =
     (found.permissions & 0o111) === 0

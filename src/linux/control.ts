@@ -13,7 +13,7 @@ const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
 const SCM_CREDENTIALS = 2;
 const SCM_PIDFD = 4;
-export const MSG_CTRUNC = 8;
+const MSG_CTRUNC = 8;
 
 /** The control messages of the next or the last host call. */
 export const controlRoom = newScratch(4096);

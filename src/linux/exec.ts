@@ -73,7 +73,7 @@ export function loadProgram(space: AddressSpace, r: ExecRequest, ids: Ids): Load
 }
 
 /** Maps a prepared program and closes its files. The address space is empty, and after an error of no use. */
-export function mapProgram(space: AddressSpace, p: Prepared, ids: Ids): Loaded | FileError {
+function mapProgram(space: AddressSpace, p: Prepared, ids: Ids): Loaded | FileError {
   const loaded = mapAll(space, p, ids);
   discard(p);
   return loaded;

@@ -38,7 +38,7 @@ export const maxFds = 65536;
 const limitWord = maxFds * stride;
 
 /** The table behind these words, which another worker may share. */
-export const attachFdTable = (words: Int32Array): FdTable => ({
+const attachFdTable = (words: Int32Array): FdTable => ({
   words,
   get limit() {
     return words[limitWord]!;
@@ -125,14 +125,15 @@ const hostFrom = 3;
 export const dupHost = (h: number): number => host("fcntl", h, F_DUPFD_CLOEXEC, hostFrom);
 
 /**
- * Gives the guest copies of the emulator's standard streams. Other descriptors that the emulator was started with
- * cannot be told from those that the engine opened for itself.
+ * Gives the guest copies of the emulator's standard streams, and hands over other host descriptors that the emulator was
+ * started with, under their numbers: nothing here keeps the far end of such a pipe waiting once the guest closed it.
  */
-export function inheritStreams(t: FdTable): void {
+export function inheritDescriptors(t: FdTable, others: readonly number[]): void {
   for (const fd of [0, 1, 2]) {
     const h = dupHost(fd);
     if (h >= 0) setFd(t, fd, h, false);
   }
+  for (const fd of others) if (fd < maxFds) setFd(t, fd, fd, false);
 }
 
 /** A table of its own with the same open files, as fork makes it; or -EMFILE, and nothing is left open. */

@@ -1,16 +1,17 @@
 // What a process sees of the file system, besides the files: its working directory as a host descriptor, its umask, the
 // sysroot. All guest processes live in one host process, whose own working directory is never used and whose umask is 0.
 // Also the way back from a host descriptor to a guest path.
+import { cstring, scratch, textOf } from "../host/scratch.ts";
+import { statOf } from "../host/stat.ts";
 import { host } from "../host/syscall.ts";
 import { errno } from "./errno.ts";
 import { FdKind, isMadeUp } from "./fds.ts";
 import { O, toHostFlags } from "./open-flags.ts";
-import { cstring, scratch, scratchText } from "./scratch.ts";
 
 export const AT_FDCWD = -100;
 const pathMax = 4096;
 
-/** FsWords of `FileSystem.words`. */
+/** Words of `FileSystem.words`. */
 export const FsWord = { cwd: 0, cwdKind: 1, umask: 2, moves: 3, count: 4 } as const;
 
 /** What a process sees of the file system; shared by its threads. Host paths are latin1, like the guest's. */
@@ -45,19 +46,6 @@ export function newFileSystem(sysroot: string | undefined): FileSystem {
   return { sysroot: sysroot && canonical(sysroot), jailed: false, words, cached: undefined };
 }
 
-/** A copy for a new process, or -errno. */
-export function forkFileSystem(files: FileSystem): FileSystem | number {
-  const cwd = host("openat", files.words[FsWord.cwd], cstring("."), toHostFlags(O.PATH | O.DIRECTORY | O.CLOEXEC));
-  if (cwd < 0) return cwd;
-  const words = new Int32Array(new SharedArrayBuffer(FsWord.count * 4));
-  words.set(files.words);
-  words[FsWord.cwd] = cwd;
-  return { ...files, words, cached: undefined };
-}
-
-/** The process ended. */
-export const closeFileSystem = (files: FileSystem): number => host("close", files.words[FsWord.cwd]);
-
 /** Its canonical form; "/" is no sysroot. A path that cannot be opened stays as it is: nothing is found there. */
 function canonical(path: string): string | undefined {
   const h = host("openat", AT_FDCWD, cstring(path), toHostFlags(O.PATH | O.CLOEXEC));
@@ -88,18 +76,16 @@ export function cwdPath(files: FileSystem): string | number {
 }
 
 const deleted = " (deleted)";
-const nlinkOfDirectory = (h: number): number => {
-  const AT_EMPTY_PATH = 0x1000;
-  const STATX_NLINK = 4;
-  const failed = host("statx", h, cstring(""), AT_EMPTY_PATH, STATX_NLINK, scratch.address) < 0;
-  return failed ? 0 : scratch.view.getUint32(16, true);
-};
-const removed = (path: string, h: number): boolean => path.endsWith(deleted) && nlinkOfDirectory(h) === 0;
+function removed(path: string, h: number): boolean {
+  if (!path.endsWith(deleted)) return false;
+  const found = statOf(h);
+  return typeof found === "number" || found.links === 0;
+}
 
 /** The text of a link, or -errno. The path is at a host address. */
 export function readlinkHost(fd: number, address: number): string | number {
   const n = host("readlinkat", fd, address, scratch.address, pathMax);
-  return n < 0 ? n : scratchText(n);
+  return n < 0 ? n : textOf(scratch, n);
 }
 
 /** What the host calls the file behind its descriptor `h`. */

@@ -1,16 +1,15 @@
 // Kinds of arguments of the calls on files, and how a trace shows them: buffers as quoted text, flags by name, structs
 // by their telling fields.
 import { accessibleLength, latin1, Page, readable } from "../memory/guest-memory.ts";
-import { flagSet, flags } from "./kinds-process.ts";
+import { flagSet, flags } from "./kinds.ts";
 import { O } from "./open-flags.ts";
-import type { Kind, Shown } from "./row.ts";
+import { failed, type Kind } from "./row.ts";
 import { StatAt, statBytes } from "./stat.ts";
 import type { Task } from "./task.ts";
 import { addressText, quote } from "./text.ts";
-import { loadWords } from "./words.ts";
+import { loadWords, u64 } from "./words.ts";
 
 const two32 = 2 ** 32;
-const u64 = (lo: number, hi: number): number => (hi >>> 0) * two32 + (lo >>> 0);
 const load = (_t: Task, lo: number, hi: number): number => u64(lo, hi);
 
 /** Bytes of a buffer that a trace shows. */
@@ -29,8 +28,6 @@ export const bufferIn = (length: number): Kind<number> => ({
   load,
   show: (t, lo, hi, call) => quoted(t, u64(lo, hi), call.raw[length]!),
 });
-
-const failed = (call: Shown): boolean => call.result === undefined || call.result < 0;
 
 /** A buffer that the call fills with as many bytes as it answers. */
 export const bufferOut: Kind<number> = {
@@ -129,7 +126,7 @@ const fileTypes: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** Text of st_mode. */
-export function showFileMode(value: number): string {
+function showFileMode(value: number): string {
   const type = fileTypes.get(value & 0o170000);
   const bits = "0" + (value & 0o7777).toString(8).padStart(3, "0");
   return type === undefined ? "0" + value.toString(8) : `${type}|${bits}`;

@@ -2,7 +2,7 @@
 import { Advice, LockAllFlag, SyncFlag } from "../memory/advice.ts";
 import { MapFlag } from "../memory/map.ts";
 import { RemapFlag } from "../memory/remap.ts";
-import { flagSet, flags, oneOf } from "./kinds-process.ts";
+import { flagSet, flags, oneOf } from "./kinds.ts";
 import type { Kind } from "./row.ts";
 
 const prefixed = (prefix: string, names: Readonly<Record<string, number>>): Readonly<Record<string, number>> =>

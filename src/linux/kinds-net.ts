@@ -1,18 +1,16 @@
 // Kinds of arguments of the calls on sockets, and how a trace shows them: addresses by family, options by level,
 // messages with their buffers.
 import { latin1, readable } from "../memory/guest-memory.ts";
+import { flagSet, flags, oneOf } from "./kinds.ts";
 import { bufferIn, bufferOut, vectorIn, vectorOut } from "./kinds-file.ts";
-import { flagSet, flags, oneOf } from "./kinds-process.ts";
 import { headerBytes, loadMessage } from "./message.ts";
-import type { Kind, Shown } from "./row.ts";
+import { failed, type Kind } from "./row.ts";
 import type { Task } from "./task.ts";
 import { addressText, quote } from "./text.ts";
-import { loadWords } from "./words.ts";
+import { loadWords, u64 } from "./words.ts";
 
 const two32 = 2 ** 32;
-const u64 = (lo: number, hi: number): number => (hi >>> 0) * two32 + (lo >>> 0);
 const load = (_t: Task, lo: number, hi: number): number => u64(lo, hi);
-const failed = (call: Shown): boolean => call.result === undefined || call.result < 0;
 const wordAt = (t: Task, addr: number): number | undefined => (addr === 0 ? undefined : loadWords(t, addr, 1)?.[0]);
 
 const families = {
@@ -95,7 +93,7 @@ function inet6(b: Uint8Array): string {
 }
 
 /** Text of a socket address. */
-export function showAddress(b: Uint8Array): string {
+function showAddress(b: Uint8Array): string {
   if (b.length < 2) return `{sa_data=${quote(latin1(b))}}`;
   const number = b[0]! + b[1]! * 256;
   const family = familyNames.get(number) ?? String(number);
@@ -148,16 +146,6 @@ export const lengthOut: Kind<number> = {
   show: (t, lo, hi) => {
     const word = wordAt(t, u64(lo, hi));
     return word === undefined ? addressText(u64(lo, hi)) : `[${word}]`;
-  },
-  out: true,
-};
-
-/** Two descriptors that the call makes. */
-export const pairOut: Kind<number> = {
-  load,
-  show: (t, lo, hi, call) => {
-    const words = failed(call) ? undefined : loadWords(t, u64(lo, hi), 2);
-    return words === undefined ? addressText(u64(lo, hi)) : `[${words.join(", ")}]`;
   },
   out: true,
 };

@@ -1,15 +1,14 @@
 // Kinds of arguments of the calls that wait for descriptors, and how a trace shows them.
 import { accessible, Page } from "../memory/guest-memory.ts";
-import { flagSet, flags, oneOf } from "./kinds-process.ts";
+import { flagSet, flags, oneOf } from "./kinds.ts";
 import { showSet } from "./kinds-signal.ts";
 import type { Kind } from "./row.ts";
 import type { Task } from "./task.ts";
 import { addressText } from "./text.ts";
 import { Poll } from "./wait.ts";
-import { loadWords } from "./words.ts";
+import { loadWords, u64 } from "./words.ts";
 
 const two32 = 2 ** 32;
-const u64 = (lo: number, hi: number): number => (hi >>> 0) * two32 + (lo >>> 0);
 const load = (_t: Task, lo: number, hi: number): number => u64(lo, hi);
 
 const prefixed = (prefix: string, names: Readonly<Record<string, number>>): Record<string, number> =>

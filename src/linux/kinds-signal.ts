@@ -1,14 +1,11 @@
 // Kinds of arguments of the calls about signals, and how a trace shows them.
-import { flagSet } from "./kinds-process.ts";
+import { flagSet } from "./kinds.ts";
 import type { Kind } from "./row.ts";
 import { infoWords, sigMax, signalName } from "./siginfo.ts";
 import { showInfo } from "./siginfo-text.ts";
 import type { Task } from "./task.ts";
 import { addressText } from "./text.ts";
-import { loadWords } from "./words.ts";
-
-const two32 = 2 ** 32;
-const u64 = (lo: number, hi: number): number => (hi >>> 0) * two32 + (lo >>> 0);
+import { loadWords, u64 } from "./words.ts";
 
 /** A signal number. */
 export const signo: Kind<number> = { load: (_t, lo) => lo | 0, show: (_t, lo) => signalName(lo | 0) };

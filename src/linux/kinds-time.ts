@@ -1,20 +1,19 @@
 // Kinds of arguments of the calls about time, and how a trace shows them.
 import { Clock } from "../host/clock.ts";
 import { errno, restart } from "./errno.ts";
-import { oneOf } from "./kinds-process.ts";
-import type { Kind } from "./row.ts";
+import { oneOf } from "./kinds.ts";
+import { failed, type Kind } from "./row.ts";
 import type { Task } from "./task.ts";
 import { addressText } from "./text.ts";
 import { loadSetting, loadTimespec } from "./time-structs.ts";
-
-const u64 = (lo: number, hi: number): number => (hi >>> 0) * 2 ** 32 + (lo >>> 0);
+import { u64 } from "./words.ts";
 
 /** A pointer that is shown as what it points to, where that can be read; `out`: as it is after a call that worked. */
 const shownAs = (show: (t: Task, addr: number) => string | undefined, out: boolean): Kind<number> => ({
   load: (_t, lo, hi) => u64(lo, hi),
   show: (t, lo, hi, call) => {
     const addr = u64(lo, hi);
-    const hidden = addr === 0 || (out && (call.result === undefined || call.result < 0));
+    const hidden = addr === 0 || (out && failed(call));
     return (hidden ? undefined : show(t, addr)) ?? addressText(addr);
   },
   ...(out && { out: true as const }),

@@ -1,12 +1,10 @@
-// The kinds of system-call arguments: how each is read from its register, and how a trace shows it.
+// The kinds of system-call arguments that serve calls of every sort: how each is read from its register, and how a trace shows
+// it. Those of one topic are in the kinds-*.ts beside this.
 import { readString } from "../memory/guest-memory.ts";
 import { errno } from "./errno.ts";
 import type { Kind } from "./row.ts";
 import { hexWords, pointerText, quote } from "./text.ts";
-
-const two32 = 2 ** 32;
-const u64 = (lo: number, hi: number): number => (hi >>> 0) * two32 + (lo >>> 0);
-const s64 = (lo: number, hi: number): number => hi * two32 + (lo >>> 0);
+import { s64, u64 } from "./words.ts";
 
 /** C int. */
 export const int: Kind<number> = { load: (_t, lo) => lo | 0, show: (_t, lo) => String(lo | 0) };
@@ -36,6 +34,33 @@ export const fd: Kind<number> = { load: (_t, lo) => lo | 0, show: (_t, lo) => St
 export const dirfd: Kind<number> = {
   load: (_t, lo) => lo | 0,
   show: (_t, lo) => ((lo | 0) === -100 ? "AT_FDCWD" : String(lo | 0)),
+};
+
+/** Text of a number made of named bits: `A|B|0x40`, and `0` for none. */
+export const flagSet =
+  (names: Readonly<Record<string, number>>) =>
+  (value: number): string => {
+    let left = value >>> 0;
+    const found: string[] = [];
+    for (const [name, bit] of Object.entries(names)) {
+      if ((left & bit) >>> 0 !== bit >>> 0 || bit === 0) continue;
+      found.push(name);
+      left = (left & ~bit) >>> 0;
+    }
+    if (left !== 0 || found.length === 0) found.push(left === 0 ? "0" : "0x" + left.toString(16));
+    return found.join("|");
+  };
+
+/** An int that names bits. */
+export const flags = (names: Readonly<Record<string, number>>): Kind<number> => {
+  const show = flagSet(names);
+  return { load: (_t, lo) => lo | 0, show: (_t, lo) => show(lo) };
+};
+
+/** An int that is one of some named numbers. */
+export const oneOf = (names: Readonly<Record<string, number>>, prefix = ""): Kind<number> => {
+  const byNumber = new Map(Object.entries(names).map(([name, n]) => [n, prefix + name]));
+  return { load: (_t, lo) => lo | 0, show: (_t, lo) => byNumber.get(lo | 0) ?? String(lo | 0) };
 };
 
 const pathMax = 4096;

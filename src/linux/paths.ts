@@ -1,6 +1,7 @@
 // From guest paths to what the host's *at calls take. Absolute paths are looked up in the sysroot first, then on the
 // host. Links are followed here, name by name, in the guest's terms: that is what lets the sysroot hold absolute links
 // and /proc show the guest.
+import { cstring, scratch } from "../host/scratch.ts";
 import { host } from "../host/syscall.ts";
 import { errno } from "./errno.ts";
 import { type FdKind, fdKind, hostFd, isMadeUp } from "./fds.ts";
@@ -18,7 +19,6 @@ import {
 } from "./file-system.ts";
 import { O, toHostFlags } from "./open-flags.ts";
 import { emulatorPid, type ProcNode, procNode } from "./proc.ts";
-import { cstring, scratch } from "./scratch.ts";
 import type { Task } from "./task.ts";
 
 const maxLinks = 40;

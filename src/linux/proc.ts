@@ -1,6 +1,7 @@
 // What /proc shows of guest processes, instead of what the host's shows of the emulator. A path below /proc is asked for
 // here first; what is not named here is the host's own. Files are filled when they are opened. The emulator's process
 // and threads are absent, by their numbers too. Texts: proc-text.ts.
+import { cstring, loadU64, scratch } from "../host/scratch.ts";
 import { host } from "../host/syscall.ts";
 import { latin1 } from "../memory/guest-memory.ts";
 import { errno } from "./errno.ts";
@@ -8,7 +9,6 @@ import { FdKind, fdKind, hostFd, openFds } from "./fds.ts";
 import { AT_FDCWD, cwdPath, descriptorPath, hostPathOf } from "./file-system.ts";
 import { O, toHostFlags } from "./open-flags.ts";
 import * as text from "./proc-text.ts";
-import { cstring, scratch, scratchU64 } from "./scratch.ts";
 import type { Task } from "./task.ts";
 
 export type ProcNode =
@@ -202,8 +202,8 @@ export function makeFile(path: string, bytes: Uint8Array, mode: number, access: 
 
 function writeAll(h: number, bytes: Uint8Array): boolean {
   for (let at = 0; at < bytes.length; ) {
-    const n = Math.min(scratch.size, bytes.length - at);
-    scratch.u8.set(bytes.subarray(at, at + n));
+    const n = Math.min(scratch.bytes.length, bytes.length - at);
+    scratch.bytes.set(bytes.subarray(at, at + n));
     const written = host("write", h, scratch.address, n);
     if (written <= 0) return false;
     at += written;
@@ -247,7 +247,7 @@ const processDirectory = /\/(\d+)(?=\/|$)(?!\/net(\/|$))/g;
  * not lead there; this covers the ways that no lookup sees, such as another mount of procfs.
  */
 export function showsEmulator(h: number): boolean {
-  if (host("fstatfs", h, scratch.address) < 0 || scratchU64(0) !== procMagic) return false;
+  if (host("fstatfs", h, scratch.address) < 0 || loadU64(scratch, 0) !== procMagic) return false;
   const path = hostPathOf(h) ?? "";
   return !path.includes("/irq/") && [...path.matchAll(processDirectory)].some(([, pid]) => isEmulator(Number(pid)));
 }

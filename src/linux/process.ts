@@ -6,7 +6,7 @@ import { type AddressSpace, newAddressSpace, type SpaceLimit } from "../memory/a
 import { newGuestMemory } from "../memory/guest-memory.ts";
 import { newAttributes } from "./attributes.ts";
 import type { Loaded } from "./exec.ts";
-import { inheritStreams, newFdTable } from "./fds.ts";
+import { inheritDescriptors, newFdTable } from "./fds.ts";
 import { newFileSystem } from "./file-system.ts";
 import { type Limits, limitOf, newLimits, Resource, setLimit } from "./limits.ts";
 import { newProcessSignals, newTaskSignals } from "./signals.ts";
@@ -23,6 +23,8 @@ export interface ProcessOptions {
   /** Bytes; undefined for the limit that the emulator runs under. */
   readonly stackSize: number | undefined;
   readonly log: (line: string) => void;
+  /** Host descriptors that become the guest's, beyond the standard streams. */
+  readonly descriptors?: readonly number[];
 }
 
 const limitsOfSpace = {
@@ -45,7 +47,7 @@ export function newProcess(o: ProcessOptions): Task {
   const space = spaceFor(limits);
   const fds = newFdTable();
   fds.limit = limitOf(limits, Resource.NOFILE);
-  inheritStreams(fds);
+  inheritDescriptors(fds, o.descriptors ?? []);
   const process: Process = {
     pid: host("getpid"),
     memory: space.memory,

@@ -19,6 +19,9 @@ export interface Shown {
   readonly result: number | undefined;
 }
 
+/** Whether the call has failed, or has not been made: there are no results in memory. */
+export const failed = (call: Shown): boolean => call.result === undefined || call.result < 0;
+
 /** An error found while an argument was read. */
 export interface Fault {
   readonly errno: number;

@@ -35,12 +35,26 @@ export function runTask(t: Task, engine: Engine, watcher: Watcher): Exit {
       forceSignal(t, info);
       deliverSignals(t);
     }
+    if (t.memory.lost[1] !== 0) {
+      forceSignal(t, lostInfo(t));
+      deliverSignals(t);
+    }
     if (cause === Cause.requested || timersArmed(p.timers)) {
       expireTimers(t);
       deliverSignals(t);
     }
     if (p.exit !== undefined) return p.exit;
   }
+}
+
+/**
+ * The siginfo of an access to a page that its file had lost without the guest's doing. The guest has gone on since, so
+ * this is the one fault whose pc is not exact.
+ */
+function lostInfo(t: Task): SigInfo {
+  const { lost } = t.memory;
+  lost[1] = 0;
+  return faultInfo(Sig.BUS, Code.BUS_ADRERR, lost[0]!, 0);
 }
 
 /** The siginfo that Linux makes of a trap. */

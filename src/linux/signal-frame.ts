@@ -30,7 +30,7 @@ export const frame = {
 /** Flags and modes of stack_t. */
 export const Ss = { ONSTACK: 1, DISABLE: 2, AUTODISARM: 0x80000000 | 0 } as const;
 /** The smallest alternate stack. */
-export const minStackSize = 2048;
+const minStackSize = 2048;
 
 const two32 = 2 ** 32;
 const u64 = (words: Int32Array, at: number): number => (words[at + 1]! >>> 0) * two32 + (words[at]! >>> 0);
@@ -46,7 +46,7 @@ export const onAltStack = (t: Task, sp: number): boolean =>
   (t.signals.words[TaskWord.altFlags]! & Ss.AUTODISARM) === 0 && within(t, sp);
 
 /** No alternate stack. */
-export function disarm(t: Task): void {
+function disarm(t: Task): void {
   t.signals.words.fill(0, TaskWord.altStack, TaskWord.altSize + 2);
   t.signals.words[TaskWord.altFlags] = Ss.DISABLE;
 }

@@ -1,16 +1,15 @@
 // Socket addresses between guest and host. All families pass as they are but one: a unix socket's path is the guest's,
 // so the host gets another path to the same place, and the guest gets its own spelling back.
-import { newScratch } from "../host/scratch.ts";
+import { cstring, newScratch } from "../host/scratch.ts";
 import { host } from "../host/syscall.ts";
 import { copyTo, latin1, readable } from "../memory/guest-memory.ts";
 import { errno } from "./errno.ts";
 import { AT_FDCWD, guestPath } from "./file-system.ts";
 import { O, toHostFlags } from "./open-flags.ts";
 import { fullPath, Look, type Place, resolve } from "./paths.ts";
-import { cstring } from "./scratch.ts";
 import type { Task } from "./task.ts";
 
-export const AF_UNIX = 1;
+const AF_UNIX = 1;
 /** Size of sockaddr_storage: no address is longer. */
 export const addressBytes = 128;
 const familyBytes = 2;

@@ -1,15 +1,15 @@
 // struct stat as riscv64 has it (the asm-generic one, 128 bytes), from the host's, which on x86-64 lies differently; and
 // what stat says of the files that /proc makes up. struct statx is the same everywhere.
+import { cstring, scratch } from "../host/scratch.ts";
 import { arch, host } from "../host/syscall.ts";
 import { copyTo } from "../memory/guest-memory.ts";
 import { errno } from "./errno.ts";
 import { AT_FDCWD } from "./file-system.ts";
 import { inodeOf, type ProcNode } from "./proc.ts";
-import { cstring, scratch } from "./scratch.ts";
 import type { Task } from "./task.ts";
 
 export const statBytes = 128;
-export const statxBytes = 256;
+const statxBytes = 256;
 
 /** Pairs of words, guest's from host's, in 32-bit words; the rest is zero. x86-64's struct has 144 bytes. */
 const fromX64: readonly (readonly [guest: number, host: number, words: number])[] = [
@@ -32,8 +32,8 @@ const guestStat = new Uint8Array(statBytes);
 const guestWords = new Int32Array(guestStat.buffer);
 
 /** The struct that the host's call left in the scratch room, as the guest has it. Good until the next conversion. */
-export function convertStat(): Uint8Array {
-  if (arch === "arm64") return scratch.u8.subarray(0, statBytes);
+function convertStat(): Uint8Array {
+  if (arch === "arm64") return scratch.bytes.subarray(0, statBytes);
   guestWords.fill(0);
   for (const [to, from, words] of fromX64) for (let i = 0; i < words; i++) guestWords[to + i] = scratch.i32[from + i]!;
   return guestStat;
@@ -48,7 +48,7 @@ export function storeStat(t: Task, result: number, address: number): number {
 /** Stores the struct statx that a host call left in the scratch room. */
 export function storeStatx(t: Task, result: number, address: number): number {
   if (result < 0) return result;
-  return copyTo(t.memory, address, scratch.u8.subarray(0, statxBytes)) ? 0 : -errno.EFAULT;
+  return copyTo(t.memory, address, scratch.bytes.subarray(0, statxBytes)) ? 0 : -errno.EFAULT;
 }
 
 const S_IFDIR = 0o040000;

@@ -7,7 +7,7 @@ import type { Task } from "./task.ts";
 export const isOwnPid = (t: Task, pid: number): boolean => pid === t.process.pid || pid === host("getpid");
 
 /** Whether it is a thread of the emulator, of which only the guest's own may be touched. */
-export const isEmulatorTid = (tid: number): boolean => host("tgkill", host("getpid"), tid, 0) === 0;
+const isEmulatorTid = (tid: number): boolean => host("tgkill", host("getpid"), tid, 0) === 0;
 
 /** "self", "host" (an id for the host to judge), or "none" for a thread of the emulator that is no thread of the guest. */
 export function whois(t: Task, tid: number): "self" | "host" | "none" {

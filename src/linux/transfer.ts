@@ -1,5 +1,7 @@
 // Bytes between host descriptors and guest memory: which part of a buffer may be used, vectors, and reads and writes of
 // the descriptors that the personality answers itself.
+import { setVector, vectorLimit } from "../host/scratch.ts";
+import { FileType, statOf } from "../host/stat.ts";
 import { host } from "../host/syscall.ts";
 import { accessibleLength, latin1, Page, readable, writable } from "../memory/guest-memory.ts";
 import { errno } from "./errno.ts";
@@ -9,7 +11,6 @@ import { limitOf, Resource } from "./limits.ts";
 import { sendTimeout } from "./message.ts";
 import { O } from "./open-flags.ts";
 import { procNode } from "./proc.ts";
-import { cstring, scratch, scratchU64, setVector, vectorLimit } from "./scratch.ts";
 import { Sig } from "./siginfo.ts";
 import { readSignalFd } from "./signalfd.ts";
 import { queueSignal } from "./signals.ts";
@@ -95,15 +96,12 @@ export function hostVector(t: Task, segments: readonly Segment[], bits: number, 
 
 /** What an open file is, as its descriptor's data word remembers it. */
 const Waits = { unknown: 0, never: 1, maybe: 2 } as const;
-const statMode = 28;
-const [S_IFMT, S_IFREG, S_IFDIR, S_IFBLK] = [0o170000, 0o100000, 0o040000, 0o060000];
-const [S_IFIFO, S_IFSOCK] = [0o010000, 0o140000];
+const waitless: readonly number[] = [FileType.regular, FileType.directory, FileType.block];
 
-/** Type bits of an open host file, by statx. */
+/** The `FileType` of an open host file; 0 where there is none. */
 function fileType(h: number): number {
-  const [AT_EMPTY_PATH, STATX_TYPE] = [0x1000, 1];
-  const failed = host("statx", h, cstring(""), AT_EMPTY_PATH, STATX_TYPE, scratch.address) < 0;
-  return failed ? 0 : scratch.view.getUint16(statMode, true) & S_IFMT;
+  const found = statOf(h);
+  return typeof found === "number" ? 0 : found.type;
 }
 
 /** Whether calls on the descriptor never sleep: files and block devices, as opposed to pipes, terminals, sockets. */
@@ -111,8 +109,7 @@ function neverWaits(t: Task, fd: number, h: number): boolean {
   const { fds } = t.process;
   if (fdKind(fds, fd) !== FdKind.host) return false;
   if (fdData(fds, fd) === Waits.unknown) {
-    const type = fileType(h);
-    setFdData(fds, fd, type === S_IFREG || type === S_IFDIR || type === S_IFBLK ? Waits.never : Waits.maybe);
+    setFdData(fds, fd, waitless.includes(fileType(h)) ? Waits.never : Waits.maybe);
   }
   return fdData(fds, fd) === Waits.never;
 }
@@ -134,7 +131,7 @@ export function writeOut(t: Task, fd: number, h: number, address: number, n: num
   const write = (from: number, bytes: number) => host("write", h, hostAddress(t, from, bytes), bytes);
   const inPieces = n > pipeAtom && !neverWaits(t, fd, h) && mayBeWoken(t) && !isNonblocking(h);
   const type = inPieces ? fileType(h) : 0;
-  if (type !== S_IFIFO && type !== S_IFSOCK)
+  if (type !== FileType.fifo && type !== FileType.socket)
     return written(
       t,
       onDescriptor(t, fd, h, Poll.OUT, () => write(address, n)),
@@ -143,7 +140,7 @@ export function writeOut(t: Task, fd: number, h: number, address: number, n: num
   for (let done = 0; done < n; ) {
     const [from, left] = [address + done, n - done];
     const result =
-      type === S_IFIFO
+      type === FileType.fifo
         ? blocking(t, h, Poll.OUT, () => write(from, Math.min(left, pipeAtom)))
         : untilReady(t, h, Poll.OUT, () => host("sendto", h, hostAddress(t, from, left), left, sendBits), timeout);
     if (written(t, result) <= 0) return done > 0 ? done : result;
@@ -168,7 +165,7 @@ const F_GETFL = 3;
  */
 export function belowSizeLimit(t: Task, h: number, at: number | undefined, n: number): number {
   const limit = limitOf(t.process.limits, Resource.FSIZE);
-  if (limit === Number.POSITIVE_INFINITY || n === 0 || fileType(h) !== S_IFREG) return n;
+  if (limit === Number.POSITIVE_INFINITY || n === 0 || fileType(h) !== FileType.regular) return n;
   const appends = at === undefined && (host("fcntl", h, F_GETFL) & O.APPEND) !== 0;
   const from = at ?? (appends ? fileSize(h) : host("lseek", h, 0, SEEK_CUR));
   if (from < limit) return Math.min(n, limit - from);
@@ -178,8 +175,8 @@ export function belowSizeLimit(t: Task, h: number, at: number | undefined, n: nu
 
 /** Size in bytes of an open host file; 0 where there is none. */
 export function fileSize(h: number): number {
-  const [AT_EMPTY_PATH, STATX_SIZE, size] = [0x1000, 0x200, 40];
-  return host("statx", h, cstring(""), AT_EMPTY_PATH, STATX_SIZE, scratch.address) < 0 ? 0 : scratchU64(size);
+  const found = statOf(h);
+  return typeof found === "number" ? 0 : found.size;
 }
 
 // ---- descriptors that the personality answers itself

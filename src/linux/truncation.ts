@@ -1,5 +1,4 @@
 // Files that are about to become shorter: the address space is told first, so that no page past the new end is touched.
-
 import { fileResized } from "../memory/address-space.ts";
 import { fileStatus } from "../memory/backing.ts";
 import type { Task } from "./task.ts";

@@ -1,4 +1,4 @@
-// Small structures from and to guest memory as 32-bit words, at any alignment.
+// 64-bit numbers as pairs of words; small structures from and to guest memory as 32-bit words, at any alignment.
 import { copyTo, readable } from "../memory/guest-memory.ts";
 import type { Task } from "./task.ts";
 
@@ -12,5 +12,9 @@ export function loadWords(t: Task, addr: number, count: number): Int32Array | un
 export const storeWords = (t: Task, addr: number, words: Int32Array | Uint32Array): boolean =>
   copyTo(t.memory, addr, new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
 
+/** The number that two words are; exact below 2**53. */
+export const u64 = (lo: number, hi: number): number => (hi >>> 0) * 2 ** 32 + (lo >>> 0);
+/** The same, signed. */
+export const s64 = (lo: number, hi: number): number => hi * 2 ** 32 + (lo >>> 0);
 /** A 64-bit number as its words. */
 export const words64 = (value: number): Int32Array => Int32Array.of(value | 0, Math.floor(value / 2 ** 32));

@@ -148,17 +148,14 @@ export type FaultKind = "read" | "write" | "exec";
 /** Signal and code that Linux gives to a faulting access. */
 export type SegvOrBus = "SEGV_MAPERR" | "SEGV_ACCERR" | "BUS_ADRERR";
 
-/**
- * An access to `addr` found its page without the right. Grows a stack, or finds that a file has grown under its mapping;
- * true where the access works now and is to be tried again.
- */
-export const repair = (space: AddressSpace, addr: number, kind: FaultKind): boolean =>
-  faultBits(space, addr, Page[kind]) === undefined;
-
-/** What a signal says of an access that `repair` could not help. */
+/** What a signal says of an access that was refused. */
 export const faultOf = (space: AddressSpace, addr: number, kind: FaultKind): SegvOrBus =>
   faultBits(space, addr, Page[kind]) ?? "SEGV_ACCERR";
 
+/**
+ * Why an access to `addr` is refused that found its page without the right. Undefined where it works now and is to be
+ * tried again: a stack has grown, or a file under its mapping.
+ */
 function faultBits(space: AddressSpace, addr: number, bits: number): SegvOrBus | undefined {
   if (!(addr >= 0 && addr < taskSize)) return "SEGV_MAPERR";
   const page = Math.floor(addr / pageSize);

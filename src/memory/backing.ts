@@ -5,7 +5,8 @@
 // mmap could land in the hole), and what the guest has not mapped reads as zero.
 import { constants } from "node:os";
 import { readHostFile } from "../host/file.ts";
-import { loadU64, newScratch, reserve } from "../host/scratch.ts";
+import { newScratch, reserve } from "../host/scratch.ts";
+import { FileType, statOf } from "../host/stat.ts";
 import { host } from "../host/syscall.ts";
 import { type GuestMemory, pageSize } from "./guest-memory.ts";
 import type { FileIdentity } from "./vmas.ts";
@@ -30,7 +31,7 @@ export function hostPageProblem(): string | undefined {
   for (let at = 0; at + 16 <= auxv.length; at += 16) {
     const size = auxv.readUInt32LE(at + 8);
     if (auxv.readUInt32LE(at) === AT_PAGESZ && size !== pageSize)
-      return `sabre needs a host with pages of ${pageSize} bytes; this one's have ${size}`;
+      return `the host has pages of ${size} bytes; only a kernel with pages of ${pageSize} will do`;
   }
   return undefined;
 }
@@ -43,20 +44,15 @@ export interface FileStatus extends FileIdentity {
   readonly mappable: boolean;
 }
 
-const statx = newScratch(256);
-const [emptyPath, atEmptyPath, basicStats] = [newScratch(8), 0x1000, 0x7ff];
-
 /** What can be mapped of an open file, and which file it is; or -errno. */
 export function fileStatus(hostFd: number): FileStatus | number {
-  const r = host("statx", hostFd, emptyPath.address, atEmptyPath, basicStats, statx.address);
-  if (r < 0) return r;
-  const w = statx.u32;
-  const type = (w[7]! & 0xf000) >>> 12;
-  const regular = type === 8;
+  const found = statOf(hostFd);
+  if (typeof found === "number") return found;
+  const { type, size, major, minor, inoLow, inoHigh } = found;
+  const regular = type === FileType.regular;
   // Other devices may take pages away, or fault, as they like.
-  const zero = type === 2 && w[32] === 1 && w[33] === 5;
-  const id = { major: w[34]!, minor: w[35]!, inoLow: w[8]!, inoHigh: w[9]! };
-  return { ...id, size: loadU64(statx, 40), regular, mappable: regular || zero };
+  const zero = type === FileType.character && found.deviceMajor === 1 && found.deviceMinor === 5;
+  return { major, minor, inoLow, inoHigh, size, regular, mappable: regular || zero };
 }
 
 /** A host mapping outside the guest's memory that waits to be laid over guest pages. */

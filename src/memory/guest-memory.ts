@@ -1,9 +1,10 @@
 // Guest memory as bytes: the shared WebAssembly memory, its page table of one byte a page, and checked copies.
 // A guest address is an offset into the memory. What is mapped where, and from which file, is address-space.ts's job.
+import { guardLostPages } from "../host/lost-pages.ts";
 import { addressOf } from "../host/syscall.ts";
 
 export const pageSize = 4096;
-export const pageShift = 12;
+const pageShift = 12;
 /** The guest's address space ends here. */
 export const addressLimit = 2 ** 32;
 
@@ -25,6 +26,8 @@ export interface GuestMemory {
   readonly memory: WebAssembly.Memory;
   /** The page table. Index: address >>> 12. */
   readonly pages: Uint8Array;
+  /** Where the host replaced a page that its file lost, by zeros: the address of the access, then 1. See host/lost-pages.ts. */
+  readonly lost: Int32Array;
   u8: Uint8Array;
   i8: Int8Array;
   u16: Uint16Array;
@@ -45,6 +48,9 @@ export interface GuestMemory {
 }
 
 const wasmPage = 65536;
+const pageCount = addressLimit / pageSize;
+/** After the page table in its buffer: `lost`. */
+const lostBytes = 8;
 
 /** A new, empty memory of at least `initial` bytes. */
 export function newGuestMemory(initial: number): GuestMemory {
@@ -53,12 +59,21 @@ export function newGuestMemory(initial: number): GuestMemory {
     maximum: addressLimit / wasmPage,
     shared: true,
   });
-  return attachGuestMemory(memory, new SharedArrayBuffer(addressLimit / pageSize));
+  const m = attachGuestMemory(memory, new SharedArrayBuffer(pageCount + lostBytes));
+  guardLostPages(m.hostBase, m.lost);
+  return m;
 }
 
-/** Views of a memory that exists. */
-export function attachGuestMemory(memory: WebAssembly.Memory, pages: SharedArrayBuffer): GuestMemory {
-  return { memory, pages: new Uint8Array(pages), codeChanged: () => {}, fault: () => false, ...viewsOf(memory) };
+/** Views of a memory that exists, and of the buffer of its page table. */
+export function attachGuestMemory(memory: WebAssembly.Memory, table: SharedArrayBuffer): GuestMemory {
+  return {
+    memory,
+    pages: new Uint8Array(table, 0, pageCount),
+    lost: new Int32Array(table, pageCount, lostBytes / 4),
+    codeChanged: () => {},
+    fault: () => false,
+    ...viewsOf(memory),
+  };
 }
 
 function viewsOf(memory: WebAssembly.Memory) {

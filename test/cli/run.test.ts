@@ -136,9 +136,10 @@ describe("--strace", () => {
 });
 
 describe("--log", () => {
-  test("names an unknown call once, unless -d none", async () => {
-    expect((await sabre(["run", guest, "unknown"])).stderr.match(/4000/g)).toHaveLength(1);
-    expect((await sabre(["run", "-d", "none", guest, "unknown"])).stderr).toBe("");
+  test("unimp names an unknown call once", async () => {
+    expect((await sabre(["run", "-d", "unimp", guest, "unknown"])).stderr.match(/4000/g)).toHaveLength(1);
+    for (const words of [[], ["-d", "unimp,none"]])
+      expect((await sabre(["run", ...words, guest, "unknown"])).stderr).toBe("");
   });
   test("in_asm shows each block's instructions by symbol", async () => {
     const { stderr } = await sabre(["run", "-d", "in_asm", guest, "exit", "0"]);
@@ -170,6 +171,11 @@ describe("broken pipes", () => {
 test("standard input is the guest's", async () => {
   const stdin = "some\0bytes\xff";
   expect((await sabre([guest, "cat"], { stdin })).stdout).toBe(stdin);
+});
+
+test("other descriptors that were opened for the guest are its own, those of the engine are not", async () => {
+  const { stdout } = await shell(`"$@" 3<<< three 9<&3 7<<< seven | tr '\n' ' '`, guest, "descriptors");
+  expect(stdout).toBe("0 1 2 3=three 7=seven 9 ");
 });
 
 describe("texts", () => {

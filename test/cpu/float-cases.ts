@@ -220,8 +220,8 @@ export function setRegister(h: Hart, reg: number, bits: bigint): void {
 }
 
 const wordsAt = (h: Hart, at: number): bigint => (BigInt(h.i32[at + 1]! >>> 0) << 32n) | BigInt(h.i32[at]! >>> 0);
-export const getRegister = (h: Hart, reg: number): bigint => wordsAt(h, hart.f + 2 * reg);
-export const getResult = (h: Hart): bigint => wordsAt(h, hart.result);
+const getRegister = (h: Hart, reg: number): bigint => wordsAt(h, hart.f + 2 * reg);
+const getResult = (h: Hart): bigint => wordsAt(h, hart.result);
 
 /** Calls an operation whose operands are in their registers already. */
 export function call(fpu: Fpu, op: FloatOp, operands: readonly bigint[], rm: number, rd = destination): number {

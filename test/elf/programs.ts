@@ -57,7 +57,7 @@ export const field = {
   headerCount: [56, 2],
   sectionCount: [60, 2],
 } as const;
-export const segmentField = {
+const segmentField = {
   type: 0,
   flags: 4,
   offset: 8,

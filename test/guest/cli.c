@@ -1,4 +1,5 @@
 // What the tests of the command line run: the first argument says what to do.
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,13 @@ int main(int argc, char **argv) {
     for (long n; (n = read(0, bytes, sizeof bytes)) > 0;)
       if (write(1, bytes, n) != n) return 1;
   }
+  if (!strcmp(what, "descriptors"))
+    for (int fd = 0; fd < 10; fd++) {
+      char text[16];
+      if (fcntl(fd, F_GETFD) < 0) continue;
+      long n = fd < 3 ? 0 : read(fd, text, sizeof text);
+      printf(n > 0 ? "%d=%.*s" : "%d\n", fd, (int)n, text);
+    }
   if (!strcmp(what, "flood"))
     for (;;) puts("flood");
 }

@@ -83,7 +83,10 @@ describe("decoding", () => {
         for (const { field } of domainsOf(instructions[target]!.name))
           expanded[field] = fieldValue(sources[field], bits);
         const { name: _, length: __, ...meaning } = decode(bits)!;
-        expect(decode(encode(instructions[target]!.name, expanded))).toMatchObject(meaning);
+        const full = encode(instructions[target]!.name, expanded);
+        // Some encodings that do nothing are a hint of their own in full size: `c.mv zero,sp` is `ntl.p1` there.
+        if (formOf(full)!.row.within === instructions[target]!.name) expect(expanded.rd).toBe(0);
+        else expect(decode(full)).toMatchObject(meaning);
       }),
       { numRuns: 50 },
     );

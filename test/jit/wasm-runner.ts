@@ -2,7 +2,7 @@
 // the interpreter for what they leave to it. No kernel: the first trap ends a run.
 import { expect } from "bun:test";
 import { findRegion } from "../../jit/region.ts";
-import { compileRegions, type WasmRegion } from "../../jit/wasm/emit.ts";
+import { compileRegions, makeEnvironment, type WasmRegion } from "../../jit/wasm/emit.ts";
 import { pagesGeneration } from "../../jit/wasm/helpers.ts";
 import { makeFpu } from "../../src/cpu/float/fpu.ts";
 import { Cause, getPc, type Hart, hart, hartAt, setPc } from "../../src/cpu/hart.ts";
@@ -60,6 +60,7 @@ export function runCompiled(b: Bare, bound: number, limit = endless): number {
   const { h, m, interpreter } = b;
   const cache = new Map<number, WasmRegion | undefined>();
   const unit = makeFpu(h) as unknown as Record<string, (...operands: number[]) => number>;
+  const env = makeEnvironment({ guest: m.memory, hart: b.state, pages: b.pages }, unit);
   const fetch = (at: number): number => {
     if (!((m.pages[at >>> 12] ?? 0) & Page.exec)) return -1;
     const low = m.u16[at >>> 1]!;
@@ -70,7 +71,9 @@ export function runCompiled(b: Bare, bound: number, limit = endless): number {
     const pc = getPc(h);
     if (!cache.has(pc)) {
       const region = pc < 2 ** 32 ? findRegion(pc, fetch, bound) : undefined;
-      cache.set(pc, region && compileRegions([region], { guest: m.memory, hart: b.state, pages: b.pages, unit })[0]);
+      const [compiled] = region === undefined ? [] : compileRegions([region], env);
+      cache.set(pc, compiled);
+      if (compiled !== undefined) env.links.link(pc, compiled);
     }
     const compiled = cache.get(pc);
     if (compiled !== undefined) {

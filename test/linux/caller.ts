@@ -29,19 +29,37 @@ export function caller(): Task {
   return t;
 }
 
+type Call = (t: Task, name: string, ...args: number[]) => number;
+
+function rowOf(rows: readonly CallRow[], name: string): CallRow {
+  const row = rows.find((r) => r.name === name);
+  if (row === undefined) throw new Error(`no row ${name}`);
+  return row;
+}
+
+/** What the handler answers to the arguments, which go through registers. */
+function handle(t: Task, row: CallRow, args: readonly number[]): number {
+  for (let i = 0; i < 6; i++) setX(t.hart, 10 + i, args[i] ?? 0);
+  const words = t.hart.i32;
+  return row.handler(t, ...row.args.map((kind, i) => kind.load(t, words[20 + 2 * i]!, words[21 + 2 * i]!)));
+}
+
 /** Makes the call of that name among `rows`, as the thread's next instruction; answers a0. */
-export function callOf(rows: readonly CallRow[]): (t: Task, name: string, ...args: number[]) => number {
-  return (t, name, ...args) => {
-    const row = rows.find((r) => r.name === name);
-    if (row === undefined) throw new Error(`no row ${name}`);
-    for (let i = 0; i < 6; i++) setX(t.hart, 10 + i, args[i] ?? 0);
+export const callOf =
+  (rows: readonly CallRow[]): Call =>
+  (t, name, ...args) => {
+    const row = rowOf(rows, name);
     setX(t.hart, 17, row.nr);
     setPc(t.hart, ecallAt + 4);
-    const values = row.args.map((kind, i) => kind.load(t, t.hart.i32[20 + 2 * i]!, t.hart.i32[21 + 2 * i]!));
-    finishCall(t, row, row.handler(t, ...values));
+    finishCall(t, row, handle(t, row, args));
     return getI64(t.hart, 10);
   };
-}
+
+/** The same without what comes after the handler: signals are not delivered, and restart codes, which no guest sees, are answered. */
+export const resultOf =
+  (rows: readonly CallRow[]): Call =>
+  (t, name, ...args) =>
+    handle(t, rowOf(rows, name), args);
 
 /** Where the thread goes on: after the call, at it again, or at a handler. */
 export const pcOf = (t: Task): number => t.hart.i32[hart.pc]!;

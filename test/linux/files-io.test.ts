@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { errno } from "../../src/linux/errno.ts";
+import { errno, restart } from "../../src/linux/errno.ts";
 import { Resource, setLimit } from "../../src/linux/limits.ts";
 import { Sig } from "../../src/linux/siginfo.ts";
 import { isPending } from "../../src/linux/signal-queue.ts";
@@ -99,6 +99,33 @@ describe("read and write", () => {
     expect(callByName(t, "ftruncate", fd, 13)).toBe(-errno.EFBIG);
     const [, writer] = pipe();
     expect(callByName(t, "write", writer, at, 20)).toBe(20);
+  });
+  test("and what copies from file to file ends at RLIMIT_FSIZE, too", () => {
+    const from = open("file");
+    const to = open("to", O.CREAT | O.RDWR);
+    setLimit(t.process.limits, Resource.FSIZE, 12, 12);
+    expect(callByName(t, "copy_file_range", from, 0, to, 0, 10, 0)).toBe(10);
+    put64(at, 0);
+    expect(callByName(t, "sendfile", to, from, at, 10)).toBe(2);
+    expect(isPending(t.signals.pending, Sig.XFSZ)).toBe(false);
+    expect(callByName(t, "sendfile", to, from, at, 10)).toBe(-errno.EFBIG);
+    expect(isPending(t.signals.pending, Sig.XFSZ)).toBe(true);
+    const [reader, writer] = pipe();
+    expect(callByName(t, "write", writer, at, 5)).toBe(5);
+    put64(at, 10);
+    expect(callByName(t, "splice", reader, 0, to, at, 5, 0)).toBe(2);
+  });
+  test.each(["pipe", "socket"])("more than a %s has room for are interrupted by a timer, after a part", (kind) => {
+    const [, writer] = kind === "pipe" ? pipe() : [0, (callByName(t, "socketpair", 1, 1, 0, at), word(at + 4))];
+    const [sigalrm, handler] = [14, 0x5000];
+    t.process.signals.actions[sigalrm * 6] = handler;
+    put64(at, 0, 0, 0, 20_000);
+    expect(callByName(t, "setitimer", 0, at, 0)).toBe(0);
+    let written = 0;
+    let last = 0;
+    while ((last = callByName(t, "write", writer, at, memory.end - memory.start)) > 0) written += last;
+    expect(last).toBe(-restart.ERESTARTSYS);
+    expect(written).toBeGreaterThan(0);
   });
   test("on a non-blocking pipe answer EAGAIN", () => {
     const [reader, writer] = pipe(O.NONBLOCK);

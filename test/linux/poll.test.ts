@@ -10,9 +10,8 @@ import { kernelInfo, Sig } from "../../src/linux/siginfo.ts";
 import { queueSignal, TaskWord, takeSignal } from "../../src/linux/signals.ts";
 import type { Task } from "../../src/linux/task.ts";
 import { Poll } from "../../src/linux/wait.ts";
-import { beyond, caller, callOf, readOnly, room, unmapped } from "./caller.ts";
+import { beyond, caller, callOf, readOnly, resultOf, room, unmapped } from "./caller.ts";
 import { get16, get32, get64, put16, put32, put64, putText } from "./fields.ts";
-import { resultOf } from "./raw-result.ts";
 
 const rows = [...pollCalls, ...netCalls, ...signalCalls, ...timerCalls];
 const call = callOf(rows);

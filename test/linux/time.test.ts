@@ -10,9 +10,8 @@ import type { Task } from "../../src/linux/task.ts";
 import { nanosecondsOf } from "../../src/linux/time-structs.ts";
 import { expireTimers, timersArmed } from "../../src/linux/timers.ts";
 import { pollHost } from "../../src/linux/wait.ts";
-import { beyond, caller, callOf, pcOf, readOnly, room, unmapped } from "./caller.ts";
+import { beyond, caller, callOf, pcOf, readOnly, resultOf, room, unmapped } from "./caller.ts";
 import { get32, get64, put32, put64 } from "./fields.ts";
-import { resultOf } from "./raw-result.ts";
 
 const call = callOf([...timeCalls, ...timerCalls, ...signalCalls]);
 const raw = resultOf([...timeCalls, ...signalCalls]);

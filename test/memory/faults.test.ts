@@ -1,14 +1,7 @@
 // Refused accesses: stacks that grow, files that end, and what signals say; also as copies by system calls see them.
 import { describe, expect, test } from "bun:test";
 import { appendFileSync, truncateSync } from "node:fs";
-import {
-  type AddressSpace,
-  type FaultKind,
-  faultOf,
-  fileResized,
-  guardGap,
-  repair,
-} from "../../src/memory/address-space.ts";
+import { type AddressSpace, type FaultKind, faultOf, fileResized, guardGap } from "../../src/memory/address-space.ts";
 import { fileStatus } from "../../src/memory/backing.ts";
 import { accessible, accessibleLength, copyTo, Page, readable, readString } from "../../src/memory/guest-memory.ts";
 import { MapFlag, map, protect } from "../../src/memory/map.ts";
@@ -18,6 +11,9 @@ import { anon, base, fixed, K, listed, newSpace, R, RW, rights, X } from "./spac
 
 const stackFlags = fixed | MapFlag.GROWSDOWN;
 const gap = guardGap * K;
+
+/** Whether a refused access works when it is tried again. */
+const repair = (s: AddressSpace, addr: number, kind: FaultKind): boolean => s.memory.fault(addr, Page[kind]);
 
 describe("a stack", () => {
   test("grows to the touched page, at once and zeroed", () => {

@@ -6,11 +6,10 @@ import {
   guardGap,
   layoutFor,
   minAddress,
-  repair,
   setLayout,
   taskSize,
 } from "../../src/memory/address-space.ts";
-import { addressLimit, attachGuestMemory, readable } from "../../src/memory/guest-memory.ts";
+import { addressLimit, attachGuestMemory, Page, readable } from "../../src/memory/guest-memory.ts";
 import { brk, clear, MapFlag, map, protect, setBrk, unmap } from "../../src/memory/map.ts";
 import { mapsText } from "../../src/memory/maps.ts";
 import { makeFile, open } from "./files.ts";
@@ -403,7 +402,7 @@ describe("brk", () => {
     const end = layout.stackTop - layout.stackReserve - K;
     expect(brk(s, end)).toBe(end);
     map(s, layout.stackTop - K, K, RW, fixed | MapFlag.GROWSDOWN);
-    expect(repair(s, layout.stackTop - 8 * 2 ** 20, "write")).toBe(true);
+    expect(s.memory.fault(layout.stackTop - 8 * 2 ** 20, Page.write)).toBe(true);
   });
 });
 

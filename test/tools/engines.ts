@@ -2,7 +2,6 @@
 
 /** Values of `--jit` that name an engine of their own. */
 export const engines = ["off", "js"] as const;
-export type EngineName = (typeof engines)[number];
 
 /** Environment that makes a tier compile all that it can, at once. */
 export const eager = { SABRE_HEAT: "1" } as const;

@@ -6,7 +6,7 @@ const here = import.meta.dir;
 const cache = join(here, "../../.cache/guest");
 
 /** How a guest program is linked. */
-export const flavours = {
+const flavours = {
   static: ["-static"],
   "static-pie": ["-static-pie", "-fPIE"],
   dynamic: [],

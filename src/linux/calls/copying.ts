@@ -1,13 +1,12 @@
 // Bytes from descriptor to descriptor within the host: sendfile, splice and their like.
+import { vectorAddress } from "../../host/scratch.ts";
 import { host } from "../../host/syscall.ts";
 import { Page, writable } from "../../memory/guest-memory.ts";
 import { errno } from "../errno.ts";
 import { FdKind, fdKind } from "../fds.ts";
-import { fd, size, uint } from "../kinds.ts";
+import { fd, flags, size, uint } from "../kinds.ts";
 import { offsetPointer, vectorIn } from "../kinds-file.ts";
-import { flags } from "../kinds-process.ts";
 import { type CallRow, call } from "../row.ts";
-import { vectorAddress } from "../scratch.ts";
 import type { Task } from "../task.ts";
 import { belowSizeLimit, hostOf, hostVector, loadVector, maxTransfer, onDescriptor, written } from "../transfer.ts";
 import { Poll } from "../wait.ts";
@@ -43,6 +42,17 @@ function sendfile(t: Task, to: number, from: number, offset: number, count: numb
   );
 }
 
+/** The arguments of the host's call for bytes from one file to another, each at an offset or its position; or -errno. */
+function between(t: Task, from: number, fromOffset: number, to: number, toOffset: number, count: number) {
+  const [source, out] = [hostOf(t, from), hostOf(t, to)];
+  if (out < 0 || source < 0) return -errno.EBADF;
+  const [fromAt, toAt] = [offsetAt(t, fromOffset), offsetAt(t, toOffset)];
+  if (fromAt === undefined || toAt === undefined) return -errno.EFAULT;
+  if (!plain(t, from, to)) return -errno.EINVAL;
+  const n = most(t, out, toOffset, count);
+  return n < 0 ? n : ([source, fromAt, out, toAt, n] as const);
+}
+
 function splice(
   t: Task,
   from: number,
@@ -52,15 +62,10 @@ function splice(
   count: number,
   how: number,
 ): number {
-  const [source, out] = [hostOf(t, from), hostOf(t, to)];
-  if (out < 0 || source < 0) return -errno.EBADF;
-  const [fromAt, toAt] = [offsetAt(t, fromOffset), offsetAt(t, toOffset)];
-  if (fromAt === undefined || toAt === undefined) return -errno.EFAULT;
-  if (!plain(t, from, to)) return -errno.EINVAL;
-  const n = most(t, out, toOffset, count);
-  if (n < 0) return n;
-  const attempt = () => host("splice", source, fromAt, out, toAt, n, how);
-  return written(t, how & SPLICE_F_NONBLOCK ? attempt() : onDescriptor(t, from, source, Poll.IN, attempt));
+  const files = between(t, from, fromOffset, to, toOffset, count);
+  if (typeof files === "number") return files;
+  const attempt = () => host("splice", ...files, how);
+  return written(t, how & SPLICE_F_NONBLOCK ? attempt() : onDescriptor(t, from, files[0], Poll.IN, attempt));
 }
 
 const SPLICE_F_NONBLOCK = 2;
@@ -96,13 +101,8 @@ function copyFileRange(
   count: number,
   how: number,
 ): number {
-  const [source, out] = [hostOf(t, from), hostOf(t, to)];
-  if (out < 0 || source < 0) return -errno.EBADF;
-  const [fromAt, toAt] = [offsetAt(t, fromOffset), offsetAt(t, toOffset)];
-  if (fromAt === undefined || toAt === undefined) return -errno.EFAULT;
-  if (!plain(t, from, to)) return -errno.EINVAL;
-  const n = most(t, out, toOffset, count);
-  return n < 0 ? n : host("copy_file_range", source, fromAt, out, toAt, n, how);
+  const files = between(t, from, fromOffset, to, toOffset, count);
+  return typeof files === "number" ? files : host("copy_file_range", ...files, how);
 }
 
 const spliceFlags = flags({ SPLICE_F_MOVE: 1, SPLICE_F_NONBLOCK, SPLICE_F_MORE: 4, SPLICE_F_GIFT: 8 });

@@ -1,4 +1,5 @@
 // Descriptors themselves: closing, copying, and making those that no path leads to.
+import { cstring, scratch } from "../../host/scratch.ts";
 import { host } from "../../host/syscall.ts";
 import { errno } from "../errno.ts";
 import {
@@ -14,13 +15,11 @@ import {
   setFd,
   setFdData,
 } from "../fds.ts";
-import { fd, path, uint } from "../kinds.ts";
+import { fd, flags, path, uint } from "../kinds.ts";
 import { fdPairOut, openFlags } from "../kinds-file.ts";
-import { flags } from "../kinds-process.ts";
 import { O, toHostFlags } from "../open-flags.ts";
 import { fullPath, Look, resolve } from "../paths.ts";
 import { type CallRow, call } from "../row.ts";
-import { cstring, scratch } from "../scratch.ts";
 import type { Task } from "../task.ts";
 import { hostOf } from "../transfer.ts";
 import { storeWords } from "../words.ts";

@@ -8,7 +8,7 @@ import { clock, showTimespec, timespec } from "../kinds-time.ts";
 import { type CallRow, call, type Kind } from "../row.ts";
 import type { Task } from "../task.ts";
 import { isValid, loadTimespec } from "../time-structs.ts";
-import { loadWords } from "../words.ts";
+import { loadWords, u64 } from "../words.ts";
 
 export const Futex = {
   WAIT: 0,
@@ -219,7 +219,7 @@ const timeoutOrCount: Kind<number> = {
   show: (t, lo, hi, shown) => {
     const command = (shown.raw[1]! | 0) & ~(privateFlag | realtimeFlag);
     if (!waits.includes(command)) return String(lo >>> 0);
-    const addr = (hi >>> 0) * 2 ** 32 + (lo >>> 0);
+    const addr = u64(lo, hi);
     return (addr !== 0 ? showTimespec(t, addr) : undefined) ?? pointer.show(t, lo, hi, shown);
   },
 };

@@ -1,14 +1,13 @@
 // Reading, writing and seeking. Bytes go straight between the host's descriptor and guest memory.
 import type { HostCall } from "../../host/numbers.ts";
+import { vectorAddress } from "../../host/scratch.ts";
 import { host } from "../../host/syscall.ts";
 import { Page } from "../../memory/guest-memory.ts";
 import { errno } from "../errno.ts";
 import { FdKind, fdKind } from "../fds.ts";
-import { fd, int, offset, place, size } from "../kinds.ts";
+import { fd, flags, int, offset, oneOf, place, size } from "../kinds.ts";
 import { bufferIn, bufferOut, vectorIn, vectorOut } from "../kinds-file.ts";
-import { flags, oneOf } from "../kinds-process.ts";
 import { call } from "../row.ts";
-import { vectorAddress } from "../scratch.ts";
 import type { Task } from "../task.ts";
 import {
   belowSizeLimit,

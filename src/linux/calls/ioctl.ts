@@ -1,5 +1,6 @@
 // ioctl as a table: request, name, which way its struct goes, how long it is. The structs are those of the asm-generic
 // ABI, which the hosts share. What has no row is not passed on: ENOTTY.
+import { loadU64, scratch } from "../../host/scratch.ts";
 import { host } from "../../host/syscall.ts";
 import { copyTo, readable, writable } from "../../memory/guest-memory.ts";
 import { errno } from "../errno.ts";
@@ -7,7 +8,6 @@ import { hostFd, installFd, setCloseOnExec } from "../fds.ts";
 import { fd, pointer } from "../kinds.ts";
 import { O } from "../open-flags.ts";
 import { type CallRow, call, type Kind } from "../row.ts";
-import { scratch, scratchU64 } from "../scratch.ts";
 import type { Task } from "../task.ts";
 
 /** in: the call reads it; out: it fills it; both; value: the argument is a number; none: there is no argument. */
@@ -161,11 +161,11 @@ function byTable(t: Task, h: number, request: number, argument: number): number 
   if (row === undefined) return -errno.ENOTTY;
   const [, , way, bytes] = row;
   if (way === "value" || way === "none") return host("ioctl", h, request, way === "none" ? 0 : argument | 0);
-  scratch.u8.fill(0, 0, bytes);
+  scratch.bytes.fill(0, 0, bytes);
   if (way !== "out") {
     const struct = readable(t.memory, argument, bytes);
     if (struct === undefined) return -errno.EFAULT;
-    scratch.u8.set(struct);
+    scratch.bytes.set(struct);
   }
   if (way !== "in" && writable(t.memory, argument, bytes) === undefined) {
     // The host says first whether it knows the request for this file.
@@ -173,7 +173,7 @@ function byTable(t: Task, h: number, request: number, argument: number): number 
     return result < 0 ? result : -errno.EFAULT;
   }
   const result = host("ioctl", h, request, scratch.address);
-  if (result >= 0 && way !== "in") copyTo(t.memory, argument, scratch.u8.subarray(0, bytes));
+  if (result >= 0 && way !== "in") copyTo(t.memory, argument, scratch.bytes.subarray(0, bytes));
   return result;
 }
 
@@ -181,7 +181,7 @@ function byTable(t: Task, h: number, request: number, argument: number): number 
 function cloneRange(t: Task, h: number, argument: number): number {
   const struct = readable(t.memory, argument, 32);
   if (struct === undefined) return -errno.EFAULT;
-  scratch.u8.set(struct);
+  scratch.bytes.set(struct);
   const source = hostFd(t.process.fds, scratch.i32[0]!);
   if (source < 0 || scratch.i32[1] !== 0) return -errno.EBADF;
   scratch.i32[0] = source;
@@ -195,9 +195,9 @@ const ifconfBytes = 16;
 function interfaceList(t: Task, h: number, argument: number): number {
   const struct = writable(t.memory, argument, ifconfBytes);
   if (struct === undefined) return -errno.EFAULT;
-  scratch.u8.set(struct);
-  const target = scratchU64(8);
-  const room = Math.min(Math.max(scratch.i32[0]!, 0), scratch.size - ifreqBytes);
+  scratch.bytes.set(struct);
+  const target = loadU64(scratch, 8);
+  const room = Math.min(Math.max(scratch.i32[0]!, 0), scratch.bytes.length - ifreqBytes);
   scratch.i32[0] = room;
   const listAt = scratch.address + ifreqBytes;
   scratch.view.setUint32(8, target === 0 ? 0 : listAt, true);
@@ -205,9 +205,9 @@ function interfaceList(t: Task, h: number, argument: number): number {
   const result = host("ioctl", h, Special.SIOCGIFCONF, scratch.address);
   if (result < 0) return result;
   const length = scratch.i32[0]!;
-  if (target !== 0 && !copyTo(t.memory, target, scratch.u8.subarray(ifreqBytes, ifreqBytes + length)))
+  if (target !== 0 && !copyTo(t.memory, target, scratch.bytes.subarray(ifreqBytes, ifreqBytes + length)))
     return -errno.EFAULT;
-  return copyTo(t.memory, argument, scratch.u8.subarray(0, 4)) ? result : -errno.EFAULT;
+  return copyTo(t.memory, argument, scratch.bytes.subarray(0, 4)) ? result : -errno.EFAULT;
 }
 
 const names: ReadonlyMap<number, string> = new Map<number, string>([

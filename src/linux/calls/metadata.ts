@@ -1,4 +1,5 @@
 // What is known of a file beside its bytes: stat, permissions, owner, times, the text of a link.
+import { cstring, scratch } from "../../host/scratch.ts";
 import { host } from "../../host/syscall.ts";
 import { copyTo, Page, readable } from "../../memory/guest-memory.ts";
 import { errno } from "../errno.ts";
@@ -9,7 +10,6 @@ import { accessFlags, accessMode, atFlags, mode, owner, statOut, statxOut, textO
 import { fullPath, Look, noFollow, type Place, resolve } from "../paths.ts";
 import { type ProcNode, procNode } from "../proc.ts";
 import { type CallRow, call } from "../row.ts";
-import { cstring, scratch } from "../scratch.ts";
 import { nodeMode, nodeStat, nodeStatx, storeStat, storeStatx } from "../stat.ts";
 import type { Task } from "../task.ts";
 import { hostOf, usable } from "../transfer.ts";

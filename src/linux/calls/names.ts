@@ -1,4 +1,5 @@
 // Names in directories: making, linking, moving, removing, listing them; and the directory that a process works in.
+import { cstring, scratch } from "../../host/scratch.ts";
 import { host } from "../../host/syscall.ts";
 import { copyTo, Page } from "../../memory/guest-memory.ts";
 import { privileged } from "../attributes.ts";
@@ -11,7 +12,6 @@ import { O, toHostFlags } from "../open-flags.ts";
 import { Look, openPlace, type Place, resolve } from "../paths.ts";
 import { directoryRecords, makeFile, showsEmulator } from "../proc.ts";
 import { type CallRow, call } from "../row.ts";
-import { cstring, scratch } from "../scratch.ts";
 import type { Task } from "../task.ts";
 import { hostOf, usable } from "../transfer.ts";
 
@@ -73,13 +73,13 @@ function getdents64(t: Task, fd: number, address: number, room: number): number 
   if (fdKind(t.process.fds, fd) !== FdKind.directory)
     return host("getdents64", h, t.memory.hostBase + (n > 0 ? address : 0), n);
   const start = host("lseek", h, 0, SEEK_CUR);
-  const got = host("read", h, scratch.address, Math.min(n, scratch.size));
+  const got = host("read", h, scratch.address, Math.min(n, scratch.bytes.length));
   let end = 0;
   while (end + recordLengthAt + 2 <= got && end + scratch.view.getUint16(end + recordLengthAt, true) <= got)
     end += scratch.view.getUint16(end + recordLengthAt, true);
   host("lseek", h, start + end, SEEK_SET);
   if (end === 0 && got > 0) return -errno.EINVAL;
-  return copyTo(t.memory, address, scratch.u8.subarray(0, end)) ? end : -errno.EFAULT;
+  return copyTo(t.memory, address, scratch.bytes.subarray(0, end)) ? end : -errno.EFAULT;
 }
 
 const recordLengthAt = 16;

@@ -1,6 +1,5 @@
 // Sockets. They are the host's, of nearly every family; the guest's addresses, descriptors and buffers are translated.
 // Families by which a program hands the kernel pointers of its own are refused.
-
 import { monotonic } from "../../host/clock.ts";
 import { newScratch } from "../../host/scratch.ts";
 import { host } from "../../host/syscall.ts";
@@ -9,6 +8,7 @@ import { errno, restart } from "../errno.ts";
 import { closeFd, type FdTable, hostFd, installFd } from "../fds.ts";
 import { masked } from "../file-system.ts";
 import { fd, int, size, uint } from "../kinds.ts";
+import { fdPairOut } from "../kinds-file.ts";
 import {
   acceptFlags,
   batchBytes,
@@ -26,7 +26,6 @@ import {
   optionName,
   optionValue,
   optionValueOut,
-  pairOut,
   shutdownHow,
   sockaddr,
   sockaddrOut,
@@ -274,7 +273,7 @@ function recvmmsg(t: Task, fdNumber: number, addr: number, count: number, flags:
 
 export const netCalls: readonly CallRow[] = [
   call(198, "socket", [domain, socketType, int], "fd", "quick", socket),
-  call(199, "socketpair", [domain, socketType, int, pairOut], "int", "quick", socketpair),
+  call(199, "socketpair", [domain, socketType, int, fdPairOut], "int", "quick", socketpair),
   call(200, "bind", [fd, sockaddr(2), int], "int", "quick", bind),
   call(201, "listen", [fd, int], "int", "quick", listen),
   call(202, "accept", [fd, sockaddrOut(2), lengthOut], "fd", "restart", accept),

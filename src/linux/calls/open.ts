@@ -1,4 +1,5 @@
 // Opening files by path: the host's, and those that /proc makes up.
+import { cstring, scratch } from "../../host/scratch.ts";
 import { host } from "../../host/syscall.ts";
 import { readable } from "../../memory/guest-memory.ts";
 import { errno } from "../errno.ts";
@@ -10,7 +11,6 @@ import { O, toHostFlags } from "../open-flags.ts";
 import { Look, openPlace, type Place, resolve } from "../paths.ts";
 import { directoryRecords, makeFile, type ProcNode, showsEmulator } from "../proc.ts";
 import { type CallRow, call, type Kind } from "../row.ts";
-import { cstring, scratch } from "../scratch.ts";
 import type { Task } from "../task.ts";
 import { beforeResize } from "../truncation.ts";
 import { loadWords } from "../words.ts";

@@ -2,8 +2,7 @@
 import { addressLimit, copyTo, pageSize, readable } from "../../memory/guest-memory.ts";
 import { Attr, attribute, defaultTimerSlack } from "../attributes.ts";
 import { errno } from "../errno.ts";
-import { pointer } from "../kinds.ts";
-import { oneOf } from "../kinds-process.ts";
+import { oneOf, pointer } from "../kinds.ts";
 import { signo } from "../kinds-signal.ts";
 import { type CallRow, call, type Kind } from "../row.ts";
 import { sigMax } from "../siginfo.ts";

@@ -3,8 +3,7 @@
 import { host } from "../../host/syscall.ts";
 import { errno } from "../errno.ts";
 import { hostFd, installFd } from "../fds.ts";
-import { dirfd, int, path, pointer, size, uint } from "../kinds.ts";
-import { flags, oneOf } from "../kinds-process.ts";
+import { dirfd, flags, int, oneOf, path, pointer, size, uint } from "../kinds.ts";
 import { siginfoOut } from "../kinds-signal.ts";
 import { type CallRow, call } from "../row.ts";
 import { whois } from "../targets.ts";

@@ -1,12 +1,10 @@
 // Scheduling: CPUs, policies, priorities. A guest thread is a thread of the host, so its scheduling is the host's:
 // what names the guest is passed on for the thread that runs it, what names the engine's other threads is nobody.
-
 import type { HostCall } from "../../host/numbers.ts";
 import { addressOf, host } from "../../host/syscall.ts";
 import { copyTo, readable } from "../../memory/guest-memory.ts";
 import { errno } from "../errno.ts";
-import { int, pointer, uint } from "../kinds.ts";
-import { oneOf } from "../kinds-process.ts";
+import { int, oneOf, pointer, uint } from "../kinds.ts";
 import { timespecOut } from "../kinds-time.ts";
 import { type CallRow, call } from "../row.ts";
 import { whois } from "../targets.ts";

@@ -3,8 +3,7 @@
 import { getU64 } from "../../cpu/hart.ts";
 import { copyTo } from "../../memory/guest-memory.ts";
 import { errno } from "../errno.ts";
-import { size } from "../kinds.ts";
-import { oneOf } from "../kinds-process.ts";
+import { oneOf, size } from "../kinds.ts";
 import { sigaction, sigactionOut, siginfoOut, signo, sigset, sigsetOut, stack, stackOut } from "../kinds-signal.ts";
 import { timespec } from "../kinds-time.ts";
 import { type CallRow, call } from "../row.ts";

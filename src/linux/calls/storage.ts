@@ -1,15 +1,14 @@
 // The room that files take: their size, when they reach the disk, what their file system says of itself.
+import { cstring } from "../../host/scratch.ts";
 import { host } from "../../host/syscall.ts";
 import { writable } from "../../memory/guest-memory.ts";
 import { errno } from "../errno.ts";
 import { AT_FDCWD } from "../file-system.ts";
-import { fd, offset, path, pointer, size } from "../kinds.ts";
-import { flags, oneOf } from "../kinds-process.ts";
+import { fd, flags, offset, oneOf, path, pointer, size } from "../kinds.ts";
 import { limitOf, Resource } from "../limits.ts";
 import { O } from "../open-flags.ts";
 import { fullPath, Look, openPlace, resolve } from "../paths.ts";
 import { type CallRow, call } from "../row.ts";
-import { cstring } from "../scratch.ts";
 import { Sig } from "../siginfo.ts";
 import { queueSignal } from "../signals.ts";
 import type { Task } from "../task.ts";

@@ -1,13 +1,11 @@
 // Clocks and sleeps. Time is the host's and nobody sets it; CPU time and resource usage are those of the emulator,
 // which runs the guest on its own account.
-
 import { Clock, readClock, second, storeClock, type Timespec, timeUntil } from "../../host/clock.ts";
 import { host } from "../../host/syscall.ts";
 import { type GuestMemory, writable } from "../../memory/guest-memory.ts";
 import { hostClock } from "../clocks.ts";
 import { errno, restart } from "../errno.ts";
-import { pointer } from "../kinds.ts";
-import { flags, oneOf } from "../kinds-process.ts";
+import { flags, oneOf, pointer } from "../kinds.ts";
 import { clock, timespec, timespecOut, timespecRemainder, timeval, timevalOut } from "../kinds-time.ts";
 import { type CallRow, call } from "../row.ts";
 import type { Task } from "../task.ts";

@@ -1,15 +1,14 @@
 // Extended attributes, by path, by path without following a link, and by descriptor.
 import type { HostCall } from "../../host/numbers.ts";
+import { cstring } from "../../host/scratch.ts";
 import { host } from "../../host/syscall.ts";
 import { accessible, Page, writable } from "../../memory/guest-memory.ts";
 import { errno } from "../errno.ts";
 import { AT_FDCWD } from "../file-system.ts";
-import { fd, path, size } from "../kinds.ts";
+import { fd, flags, path, size } from "../kinds.ts";
 import { bufferIn, bufferOut } from "../kinds-file.ts";
-import { flags } from "../kinds-process.ts";
 import { fullPath, Look, resolve } from "../paths.ts";
 import { type CallRow, call } from "../row.ts";
-import { cstring } from "../scratch.ts";
 import type { Task } from "../task.ts";
 import { hostOf } from "../transfer.ts";
 
