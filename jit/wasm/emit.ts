@@ -28,10 +28,11 @@ import {
   release,
   set,
   storeHart,
+  tee,
   temp,
 } from "./code.ts";
 import { append, encodeModule, F64, type FunctionCode, I32, I64, type Import } from "./encoder.ts";
-import { helperType, type Memories, makeHelpers, memoryImports } from "./helpers.ts";
+import { helperType, lastExtents, type Memories, makeHelpers, memoryImports } from "./helpers.ts";
 import { hashMask, hashOffset, type Links, makeLinks, regionType } from "./links.ts";
 import { emit } from "./lowering.ts";
 import type { Extent, Kind, Site } from "./site.ts";
@@ -72,12 +73,13 @@ interface Emitter {
   readonly f: Map<number, number>;
   readonly written: Set<number>;
   /** Extents, by kind, base register, and where in its block that was set. */
-  readonly extents: Map<string, Extent>;
+  readonly extents: Map<string, Extent & { readonly kind: Kind }>;
   /** Where in the block registers were set so far. */
   readonly set: Map<number, number>;
   careful: number | undefined;
-  /** Levels of labels, by the number of the block. */
-  readonly loops: Map<number, number>;
+  /** Levels of loops, by the address of the block that comes back to the loop, and the loop's number. */
+  readonly loops: Map<string, number>;
+  /** Levels of labelled blocks, by their number. */
   readonly blocks: Map<number, number>;
   readonly helper: (name: string) => number;
 }
@@ -86,7 +88,7 @@ function extentOf(e: Emitter, register: number, kind: Kind): Extent {
   const key = `${kind} ${register} ${e.set.get(register) ?? ""}`;
   let extent = e.extents.get(key);
   if (extent === undefined) {
-    extent = { low: newLocal(e.code, I64), length: newLocal(e.code, I64) };
+    extent = { kind, low: newLocal(e.code, I64), length: newLocal(e.code, I64) };
     e.extents.set(key, extent);
   }
   return extent;
@@ -150,6 +152,16 @@ function emitRegion(
     loadHart(start, hartWord(e, local), c.locals[local]!);
     set(start, local);
   }
+  for (const kind of ["read", "write", "stack"] as const) {
+    const all = [...e.extents.values()].filter((x) => x.kind === kind);
+    for (const [word, part] of [
+      [lastExtents[kind] / 4, "low"],
+      [lastExtents[kind] / 4 + 2, "length"],
+    ] as const) {
+      if (all.length > 0) loadHart(start, word, I64);
+      for (const [i, extent] of all.entries()) (i === all.length - 1 ? set : tee)(start, extent[part]);
+    }
+  }
   if (e.careful !== undefined) {
     call(start, helper("careful"));
     set(start, e.careful);
@@ -189,12 +201,22 @@ function giveBack(e: Emitter, pc: number): void {
 function emitTree(e: Emitter, t: Tree): void {
   const c = e.code;
   switch (t.kind) {
-    case "loop":
-      e.loops.set(t.label, c.depth);
-      open(c, op.loop);
+    case "loop": {
+      // Each way back is a loop of its own, the nearest innermost: nested loops of the guest that have one head would
+      // else have the registers of the innermost one shuffled for the sake of the others (measured: a matrix product
+      // took 1.7 times as long).
+      const head = e.region.blocks[t.label]!.pc;
+      const distance = (b: Block): number => Math.abs(b.pc - head);
+      const back = waysBack(t.body, t.label).sort((a, b) => distance(b) - distance(a));
+      const outermost = c.depth;
+      const nested = Math.min(back.length, tuning.nestedLoops);
+      for (let i = 0; i < nested; i++) open(c, op.loop);
+      for (const [i, b] of back.entries())
+        e.loops.set(`${b.pc} ${t.label}`, outermost + Math.max(0, i - (back.length - nested)));
       emitTree(e, t.body);
-      end(c);
+      for (let i = 0; i < nested; i++) end(c);
       return;
+    }
     case "block":
       e.blocks.set(t.label, c.depth);
       open(c, op.block);
@@ -204,14 +226,14 @@ function emitTree(e: Emitter, t: Tree): void {
       return;
     case "code":
       emitBlock(e, t.block);
-      emitWay(e, t.to);
+      emitWay(e, t.to, t.block);
       return;
     case "branch":
       emitBlock(e, t.block);
       open(c, op.if);
-      emitWay(e, t.taken);
+      emitWay(e, t.taken, t.block);
       orElse(c);
-      emitWay(e, t.otherwise);
+      emitWay(e, t.otherwise, t.block);
       end(c);
       return;
     case "indirect":
@@ -219,7 +241,27 @@ function emitTree(e: Emitter, t: Tree): void {
   }
 }
 
-function emitWay(e: Emitter, w: Way): void {
+/** The blocks of a tree that go back to the loop of that label. */
+function waysBack(t: Tree, label: number): Block[] {
+  const through = (w: Way, from: Block): Block[] =>
+    w.kind === "inline" ? waysBack(w.tree, label) : w.kind === "continue" && w.label === label ? [from] : [];
+  switch (t.kind) {
+    case "loop":
+      return waysBack(t.body, label);
+    case "block":
+      return [...waysBack(t.inner, label), ...waysBack(t.after, label)];
+    case "code":
+      return through(t.to, t.block);
+    case "branch": {
+      const both = [...through(t.taken, t.block), ...through(t.otherwise, t.block)];
+      return [...new Set(both)];
+    }
+    case "indirect":
+      return [];
+  }
+}
+
+function emitWay(e: Emitter, w: Way, from: Block): void {
   const c = e.code;
   switch (w.kind) {
     case "inline":
@@ -235,7 +277,7 @@ function emitWay(e: Emitter, w: Way): void {
       openIf(c, false);
       giveBack(e, e.region.blocks[w.label]!.pc);
       end(c);
-      br(c, e.loops.get(w.label)!);
+      br(c, e.loops.get(`${from.pc} ${w.label}`)!);
       return;
     case "exit":
       exitTo(e, w.pc);

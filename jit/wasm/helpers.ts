@@ -39,6 +39,7 @@ import {
   type ValueType,
 } from "./encoder.ts";
 import { box } from "./floats.ts";
+import type { Kind } from "./site.ts";
 import { isUsualProduct, productError, sumError, toOdd } from "./twofold.ts";
 
 /** What an operation of the floating-point unit is imported as: register numbers and words, all i32; answers a status. */
@@ -98,24 +99,42 @@ const allowed = { read: { mask: 17, bits: 1 }, write: { mask: 26, bits: 2 } } as
 // write the next one at and some extents. They are good while the page table's generation is the same.
 const extentCache = { generation: 1024, read: 1032, write: 1032 + 8 + 16 * 8, entries: 8 } as const;
 
+/**
+ * The extents that were met last, by kind, at byte offsets in the hart's memory: what a function begins with. Who takes
+ * rights away from pages, or marks writable ones as code, must see to it that the lengths are 0 before one is entered.
+ */
+export const lastExtents = { read: 976, write: 992, stack: 1008 } as const;
+
+/** Forgets the extents that were met last. */
+export function forgetExtents(state: WebAssembly.Memory): void {
+  new Uint8Array(state.buffer, lastExtents.read, 48).fill(0);
+}
+
 /** Where the page table's memory counts its changes, an i64. */
 export const pagesGeneration = 2 ** 20 + 64;
 
 const byteEach = (bits: number): bigint => BigInt(bits) * 0x0101010101010101n;
 
 /** (address, size - 1) -> an extent, and 0 where the interpreter must look at the access. */
-function extentHelper(kind: "read" | "write"): FunctionCode {
+function extentHelper(kind: Kind): FunctionCode {
   const type = helperType(kind);
+  const rights = kind === "read" ? "read" : "write";
   const c = newCode(type.params);
-  const { mask, bits } = allowed[kind];
+  const { mask, bits } = allowed[rights];
   const [last, low, length] = [newLocal(c, I64), newLocal(c, I64), newLocal(c, I64)];
   const [entry, first, behind] = [newLocal(c, I32), newLocal(c, I32), newLocal(c, I32)];
-  const next = extentCache[kind];
+  const next = extentCache[rights];
   const from = next + 8;
   const to = from + 16 * extentCache.entries;
   const hartLoad = (offset: number): void => access(c, 0x29, memory.hart, offset);
   const hartStore = (offset: number): void => access(c, 0x37, memory.hart, offset);
   const answer = (): void => {
+    i32(c, 0);
+    get(c, low);
+    hartStore(lastExtents[kind]);
+    i32(c, 0);
+    get(c, length);
+    hartStore(lastExtents[kind] + 8);
     get(c, low);
     get(c, length);
     i32(c, 1);
@@ -472,6 +491,7 @@ function makeHelper(name: string): FunctionCode {
   switch (name) {
     case "read":
     case "write":
+    case "stack":
       return extentHelper(name);
     case "careful":
       return carefulHelper();
@@ -496,6 +516,7 @@ export function helperType(name: string): FunctionType {
   switch (name) {
     case "read":
     case "write":
+    case "stack":
       return { params: [I64, I64], results: [I64, I64, I32] };
     case "careful":
       return { params: [], results: [I32] };
@@ -527,8 +548,8 @@ export interface Memories {
 export function makeHelpers(
   { guest, hart: state, pages }: Memories,
   unit: Readonly<Record<string, (...operands: number[]) => number>>,
-): (name: string) => unknown {
-  const made = new Map<string, unknown>();
+): (name: string) => CallableFunction {
+  const made = new Map<string, CallableFunction>();
   return (name) => {
     const known = made.get(name);
     if (known !== undefined) return known;
@@ -540,7 +561,7 @@ export function makeHelpers(
       env: { guest, hart: state, pages },
       unit: needed === undefined ? {} : { [needed]: unit[needed]! },
     });
-    const helper = instance.exports[name];
+    const helper = instance.exports[name] as CallableFunction;
     made.set(name, helper);
     return helper;
   };

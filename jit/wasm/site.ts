@@ -3,8 +3,8 @@ import type { Node } from "../../src/isa/vocabulary.ts";
 import type { Instruction } from "../region.ts";
 import type { Code } from "./code.ts";
 
-/** Kinds of accesses that the page table allows or not. */
-export type Kind = "read" | "write";
+/** Kinds of accesses that the page table allows or not. `stack`: through the stack pointer, both in one. */
+export type Kind = "read" | "write" | "stack";
 
 /** Addresses `[low, low + length)` at which an access of any size may begin. */
 export interface Extent {

@@ -6,19 +6,29 @@ import type { Kind } from "./row.ts";
 import { hexWords, pointerText, quote } from "./text.ts";
 import { s64, u64 } from "./words.ts";
 
+const bigWords = (lo: number, hi: number): bigint => (BigInt(hi) << 32n) | BigInt(lo >>> 0);
+
 /** C int. */
 export const int: Kind<number> = { load: (_t, lo) => lo | 0, show: (_t, lo) => String(lo | 0) };
 /** C unsigned int. */
 export const uint: Kind<number> = { load: (_t, lo) => lo >>> 0, show: (_t, lo) => String(lo >>> 0) };
 /** size_t and other unsigned 64-bit numbers. Above 2**53 not exact, and then always out of any range. */
-export const size: Kind<number> = { load: (_t, lo, hi) => u64(lo, hi), show: (_t, lo, hi) => String(u64(lo, hi)) };
+export const size: Kind<number> = {
+  load: (_t, lo, hi) => u64(lo, hi),
+  show: (_t, lo, hi) => String(BigInt.asUintN(64, bigWords(lo, hi))),
+};
+/** The greatest number below 2**63 that is a float64: rounded up, the host would see a negative one. */
+const largest = 2 ** 63 - 1024;
 /** off_t and other signed 64-bit numbers. */
-export const offset: Kind<number> = { load: (_t, lo, hi) => s64(lo, hi), show: (_t, lo, hi) => String(s64(lo, hi)) };
+export const offset: Kind<number> = {
+  load: (_t, lo, hi) => Math.min(s64(lo, hi), largest),
+  show: (_t, lo, hi) => String(bigWords(lo, hi)),
+};
 /** off_t where it may be the place of an entry in a directory: a hash of 63 bits that must come back as it was given. */
 export const place: Kind<number | bigint> = {
   load: (_t, lo, hi) => {
     const near = s64(lo, hi);
-    return Number.isSafeInteger(near) ? near : (BigInt(hi) << 32n) | BigInt(lo >>> 0);
+    return Number.isSafeInteger(near) ? near : bigWords(lo, hi);
   },
   show: offset.show,
 };

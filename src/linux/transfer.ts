@@ -13,7 +13,7 @@ import { O } from "./open-flags.ts";
 import { procNode } from "./proc.ts";
 import { Sig } from "./siginfo.ts";
 import { readSignalFd } from "./signalfd.ts";
-import { queueSignal } from "./signals.ts";
+import { queueSignal, signalPending } from "./signals.ts";
 import type { Task } from "./task.ts";
 import { blocking, isNonblocking, mayBeWoken, Poll, untilReady } from "./wait.ts";
 
@@ -145,6 +145,8 @@ export function writeOut(t: Task, fd: number, h: number, address: number, n: num
         : untilReady(t, h, Poll.OUT, () => host("sendto", h, hostAddress(t, from, left), left, sendBits), timeout);
     if (written(t, result) <= 0) return done > 0 ? done : result;
     done += result;
+    // With the signal, the timer that would end the next sleep is gone.
+    if (signalPending(t)) return done;
   }
   return n;
 }

@@ -1,7 +1,7 @@
 // ELF files with wrong bytes in their headers, and parts of such files: each runs in some way, or is refused in one line.
 // Never is there an exception of sabre's own, and never a hang before the program's first instruction.
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -16,7 +16,10 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const programs = [buildGuest("cli.c"), buildGuest("cli.c", "dynamic")].map((path) => readFileSync(path));
+const programs = {
+  static: readFileSync(buildGuest("cli.c")),
+  dynamic: readFileSync(buildGuest("cli.c", "dynamic")),
+};
 
 // Offset and size of the fields of the file's header, of a program header, of a section header.
 const fields = {
@@ -97,14 +100,14 @@ test(
   async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.constantFrom(...programs),
+        fc.constantFrom("static" as const, "dynamic" as const),
         fc.array(mutation, { minLength: 1, maxLength: 4 }),
         fc.constantFrom("run", "disasm"),
-        async (program, mutations, command) => {
+        async (kind, mutations, command) => {
           const file = join(folder, "program");
           writeFileSync(
             file,
-            mutations.reduce<Buffer>((bytes, mutate) => mutate(bytes), Buffer.from(program)),
+            mutations.reduce<Buffer>((bytes, mutate) => mutate(bytes), Buffer.from(programs[kind])),
             {
               mode: 0o755,
             },
@@ -117,9 +120,14 @@ test(
               : ["disasm", file];
           const end = await sabre(words, { timeout: patience });
           expect(end.stderr).not.toMatch(/^ {4,}at |Error:|Bun v|panic/m);
-          if (end.status === 126 || end.status === 127) expect(end.stderr).toMatch(/^sabre: [^\n]*\n$/);
-          // A program may loop for ever, once it runs.
-          if (end.signal === "SIGKILL") expect(readFileSync(begun, "latin1")).not.toBe("");
+          // A program that has begun may end in any way, and loop for ever.
+          if (existsSync(begun) && statSync(begun).size > 0) return;
+          expect(end.signal).not.toBe("SIGKILL");
+          // Its very first instruction may fault.
+          if (command === "run" && end.signal === null) {
+            expect(end.stderr).toMatch(/^sabre: [^\n]*\n$/);
+            expect([126, 127]).toContain(end.status!);
+          }
         },
       ),
       { numRuns: runs },

@@ -70,6 +70,23 @@ test("the stack size is the guest's limit", async () => {
   expect((await sabre(["run", "-s", "16M", guest, "stack"])).stdout).toBe("16777216\n");
 });
 
+test("messages keep what the user wrote, and sabre's own characters", async () => {
+  const { stderr } = await shell(`"$@" $'\\xc3\\xa4'; "$@"`, "run");
+  expect(Buffer.from(stderr, "latin1").toString()).toMatch(/^sabre: ä: no such file.*\nsabre: .*\[ARG…\].*\n$/);
+});
+
+test("a host without room for the guest's memory is named in one line", async () => {
+  const { stderr, status } = await finish([
+    "bash",
+    "-c",
+    'ulimit -v 8000000; exec "$@"',
+    "bash",
+    ...sabreCommand(guest),
+  ]);
+  expect(stderr).toMatch(/^sabre: the host has no room .*\n$/);
+  expect(status).toBe(126);
+});
+
 describe("a program that cannot be run is answered in one line", () => {
   const folder = scratchFolder();
   const executable = (name: string, contents: string | Uint8Array): string => {

@@ -148,6 +148,11 @@ int main(int argc, char **argv) {
   state = 0x9e3779b97f4a7c15ull * (seed + 1);
   volatile int left = atoi(argv[2]);
   area = mmap(NULL, areaSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  // Whatever the standard streams are, such as /dev/null: the calls would change its mode and its owner.
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends)) return 2;
+  for (int fd = 0; fd < 3; fd++) dup2(ends[0], fd);
+  close(ends[1]);
   // A file may ask for all memory there is.
   struct rlimit small = {1 << 20, 1 << 20};
   setrlimit(RLIMIT_FSIZE, &small);

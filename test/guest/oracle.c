@@ -52,7 +52,7 @@ struct context {
   unsigned fcsr;
 };
 
-#define LIMIT 100000
+#define LIMIT 900000
 static struct state next;
 static u8 stack[65536] __attribute__((aligned(16)));
 static int started;

@@ -3,7 +3,7 @@
 import { expect } from "bun:test";
 import { findRegion } from "../../jit/region.ts";
 import { compileRegions, makeEnvironment, type WasmRegion } from "../../jit/wasm/emit.ts";
-import { pagesGeneration } from "../../jit/wasm/helpers.ts";
+import { forgetExtents, pagesGeneration } from "../../jit/wasm/helpers.ts";
 import { makeFpu } from "../../src/cpu/float/fpu.ts";
 import { Cause, getPc, type Hart, hart, hartAt, setPc } from "../../src/cpu/hart.ts";
 import { type Interpreter, makeInterpreter } from "../../src/cpu/interpreter.ts";
@@ -36,12 +36,13 @@ export function newBare(): Bare {
 }
 
 /** Brings a sequence's code, data and registers to where they begin. The third page of the data is read-only. */
-export function prepare({ h, m, interpreter }: Bare, s: Sequence): void {
+export function prepare({ h, m, interpreter, state }: Bare, s: Sequence): void {
   m.u8.fill(0, codeBase, codeBase + 8192);
   m.u8.set(codeBytes(s), codeBase);
   for (let i = 0; i < dataBytes; i++) m.u8[dataBase + i] = (i * 37) ^ (i >>> 5);
   m.pages.fill(0);
   new BigInt64Array(m.pages.buffer, pagesGeneration)[0]! += 1n;
+  forgetExtents(state);
   m.pages.fill(Page.read | Page.exec, codeBase >>> 12, (codeBase >>> 12) + 2);
   m.pages.fill(Page.read | Page.write, dataBase >>> 12, (dataBase >>> 12) + 2);
   m.pages[(dataBase >>> 12) + 2] = Page.read;
