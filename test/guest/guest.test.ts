@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { engines } from "../tools/engines.ts";
 import { buildGuest, buildNative, crossSysroot, type Flavour } from "../tools/guest.ts";
-import { finish, type Outcome, sabre, sabreCommand } from "../tools/sabre.ts";
+import { finish, type Outcome, sabreCommand } from "../tools/sabre.ts";
 
 interface Row {
   readonly file: string;
@@ -216,9 +216,8 @@ for (const engine of engines)
   });
 
 test("-d unimp names a system call that is not implemented, once", async () => {
-  const { stderr } = await sabre(["run", "-d", "unimp", buildGuest("self.c"), "first", ""], {
-    env: { SABRE_TEST: "yes" },
-  });
+  const command = sabreCommand("run", "-d", "unimp", buildGuest("self.c"), "first", "");
+  const { stderr } = await alone(command, { SABRE_TEST: "yes" });
   const named = ["4095", "-1", "4294967468"].map((nr) => `system call ${nr} is not implemented\n`).join("");
   expect(stderr).toBe(named);
 });
