@@ -143,7 +143,8 @@ export function writable(m: GuestMemory, addr: number, length: number): Uint8Arr
 export function dropCode(m: GuestMemory, start: number, end: number): void {
   for (let page = start; page < end; page++) {
     if (!(m.pages[page]! & Page.code)) continue;
-    Atomics.and(m.pages, page, ~Page.code);
+    // Not Atomics.and: once optimized (Bun 1.4.5), it left 0 in the byte.
+    m.pages[page]! &= ~Page.code;
     m.codeChanged(page * pageSize, (page + 1) * pageSize);
   }
 }
