@@ -1,5 +1,7 @@
 // Random instruction sequences leave here the whole state that they leave under qemu-riscv64: registers, flags, memory,
-// the trap that ended them. SABRE_SEQUENCES sets how many; what ever failed is kept below as a case.
+// the trap that ended them. SABRE_SEQUENCES sets how many; what ever failed is kept as a case in oracle-cases.ts.
+// The usual run takes the same sequences each time, so that it fails for a change and not for a new oddity of the
+// reference; SABRE_SEED takes others, by a number or `random`.
 import { beforeAll, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { decode } from "../../src/isa/riscv/decode.ts";
@@ -24,6 +26,7 @@ const unlike: Readonly<Record<string, string>> = {
   "froundnx.d": "the same",
   ecall: "makes system calls",
   "wrs.nto": "waits",
+  "wrs.sto": "the reference gives up the reservation, which the specification does not ask for",
 };
 
 const counters = /^csr/;
@@ -118,7 +121,8 @@ for (const engine of engines)
     const count = countFor(engine);
     test("cases that once failed leave the reference's state", () => expectSame(engine, kept), 120_000);
     test(`${count} random sequences leave the reference's state`, async () => {
-      const seed = Number(process.env["SABRE_SEED"] ?? Date.now() % 2 ** 31);
+      const given = process.env["SABRE_SEED"] ?? "20261121";
+      const seed = given === "random" ? Date.now() % 2 ** 31 : Number(given);
       const all = fc.sample(sequences(usable), { numRuns: count, seed });
       try {
         await expectSame(engine, all);
