@@ -3,7 +3,7 @@
 // It looks at an instruction's statement in the vocabulary, never at its name.
 import { type Decoded, decode } from "../src/isa/riscv/decode.ts";
 import { instructions } from "../src/isa/riscv/instructions.ts";
-import type { Node } from "../src/isa/vocabulary.ts";
+import { isPcRelative, type Node } from "../src/isa/vocabulary.ts";
 import { tuning } from "./tuning.ts";
 
 export interface Instruction {
@@ -45,8 +45,6 @@ const any = (nodes: readonly Node[], test: (n: Node) => boolean): boolean =>
 
 const interpreted: ReadonlySet<string> = new Set(["ecall", "ebreak", "illegal", "fence.i"]);
 const isCsr = (n: Node): boolean => n.op.startsWith("csr.");
-const isRelative = (target: Node): boolean =>
-  target.op === "i64.add" && target.args[0]!.op === "pc" && target.args[1]!.op === "imm";
 
 interface Shape {
   readonly flow: Flow;
@@ -59,7 +57,7 @@ const shapes: readonly Shape[] = instructions.map(({ row }) => {
   const csr = any(does, isCsr);
   if (any(does, (n) => interpreted.has(n.op))) return { flow: "stop", csr };
   const jump = does.find((n) => n.op === "jump");
-  if (jump) return { flow: isRelative(jump.args[0]!) ? "jump" : "indirect", csr };
+  if (jump) return { flow: isPcRelative(jump.args[0]!) ? "jump" : "indirect", csr };
   return { flow: any(does, (n) => n.op === "branch") ? "branch" : "next", csr };
 });
 

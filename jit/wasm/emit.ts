@@ -2,7 +2,7 @@
 // back where it is left. What the function cannot do, a fault above all, it leaves to the interpreter: it answers the
 // address of the instruction, and all state is as before it.
 import { hart } from "../../src/cpu/hart.ts";
-import type { Node } from "../../src/isa/vocabulary.ts";
+import { isPcRelative } from "../../src/isa/vocabulary.ts";
 import type { Block, Instruction, Region } from "../region.ts";
 import { structure, type Tree, type Way } from "../structure.ts";
 import { tuning } from "../tuning.ts";
@@ -302,9 +302,6 @@ function emitBlock(e: Emitter, b: Block): void {
   });
 }
 
-const isRelative = (target: Node): boolean =>
-  target.op === "i64.add" && target.args[0]!.op === "pc" && target.args[1]!.op === "imm";
-
 function emitInstruction(e: Emitter, at: Instruction, undone: number): void {
   const c = e.code;
   const site: Site = {
@@ -323,7 +320,7 @@ function emitInstruction(e: Emitter, at: Instruction, undone: number): void {
   };
   const jump = at.does.find((n) => n.op === "jump");
   let target: number | undefined;
-  if (jump !== undefined && !isRelative(jump.args[0]!)) {
+  if (jump !== undefined && !isPcRelative(jump.args[0]!)) {
     target = temp(c, I64);
     emit(site, jump.args[0]!);
     set(c, target);

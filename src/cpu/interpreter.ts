@@ -34,8 +34,9 @@ export interface Interpreter {
 }
 
 /**
- * Code compiled from a region, entered with all state in the hart. It executes at least one instruction, leaves the
- * number executed in the hart, and answers the pc to go on at (an int32), or -1 with pc, cause and tval in the hart.
+ * Code compiled from a region, entered with all state in the hart. It leaves the number of instructions executed in the
+ * hart, and answers the pc to go on at (an int32), or -1 with pc, cause and tval in the hart. Where it executed none and
+ * has no trap to tell, its first instruction is one for the interpreter to do.
  */
 export type CompiledRegion = () => number;
 

@@ -1,7 +1,7 @@
 // From the vocabulary to JavaScript text: the one place that says how an operation is written in JavaScript.
 // 64-bit values are pairs of int32 expressions. What differs between engines (where registers live, how control leaves)
 // is a `Site`. The emitted text runs in a scope that has the names of `src/cpu/scope.ts`.
-import type { Field, Node, Op } from "../isa/vocabulary.ts";
+import { type Field, isPcRelative, type Node, type Op } from "../isa/vocabulary.ts";
 import { Page } from "../memory/guest-memory.ts";
 
 /** A value as JavaScript text. i32: `lo` alone. Register reads of the floating-point file: `lo` is the register number. */
@@ -549,8 +549,6 @@ function emit(o: Out, n: Node): Text {
   return f(o, f === setFloat ? [] : n.args.map((a) => emit(o, a)), n);
 }
 
-const isPcPlusImm = (n: Node): boolean => n.op === "i64.add" && n.args[0]!.op === "pc" && n.args[1]!.op === "imm";
-
 /**
  * The statements of one instruction, in order, but for a jump: its target is taken first, for the link register may hold
  * it, and control leaves last. Temporaries are numbered from `firstTemp` on; `temps` is the next free number.
@@ -562,7 +560,7 @@ export function lower(
 ): { readonly text: string; readonly temps: number } {
   const o: Out = { site, text: "", temps: firstTemp };
   const jump = does.find((n) => n.op === "jump");
-  const target = jump && !isPcPlusImm(jump.args[0]!) ? copy(o, emit(o, jump.args[0]!)) : undefined;
+  const target = jump && !isPcRelative(jump.args[0]!) ? copy(o, emit(o, jump.args[0]!)) : undefined;
   for (const n of does) if (n !== jump) emit(o, n);
   if (jump) o.text += target ? site.jump(target) : site.jumpRelative();
   return o;

@@ -277,3 +277,7 @@ export function rd(value: Node): Node {
   const op = value.type === "i64" ? "x.set" : (`${value.type as "f16" | "f32" | "f64"}.set` as const);
   return { ...node(op, value), field: "rd" };
 }
+
+/** Whether a jump's target is pc + imm: known once the instruction's place is. */
+export const isPcRelative = (target: Node): boolean =>
+  target.op === "i64.add" && target.args[0]!.op === "pc" && target.args[1]!.op === "imm";
