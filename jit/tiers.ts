@@ -1,10 +1,12 @@
-// Decides what is compiled, and keeps what was: regions by their entry, and by the pages that they came from.
+// Decides what is compiled, and keeps what was: regions by their entry, and by the pages that they came from. What makes
+// functions of regions is an emitter, js/ or wasm/.
+import type { Hart } from "../src/cpu/hart.ts";
 import type { CompiledRegion, Interpreter, Tier } from "../src/cpu/interpreter.ts";
-import { aliased, emitRegion } from "./js/emit.ts";
+import type { GuestMemory } from "../src/memory/guest-memory.ts";
+import { makeJsEmitter } from "./js/compile.ts";
 import { findRegion, type Region } from "./region.ts";
 import { tuning } from "./tuning.ts";
-
-const allPages = 2 ** 20;
+import { makeWasmEmitter } from "./wasm/compile.ts";
 
 /** Figures of the code cache. */
 export interface CacheFigures {
@@ -14,39 +16,43 @@ export interface CacheFigures {
   /** Regions compiled and dropped so far. */
   compiled: number;
   dropped: number;
+  /** Seconds of finding regions and compiling them. */
+  seconds: number;
+}
+
+export type EmitterName = "js" | "wasm";
+
+/** Makes functions of regions. */
+export interface Emitter {
+  /** In the order of the regions. */
+  readonly compile: (regions: readonly Region[]) => CompiledRegion[];
+  /** The region at `pc` may be entered by others without the interpreter; or, undefined, no longer. */
+  readonly link: (pc: number, made: CompiledRegion | undefined) => void;
+  /** The guest's memory has new views. True where nothing that was made works on. */
+  readonly memoryGrew: () => boolean;
+}
+
+/** What code is made for. */
+export interface Place {
+  readonly interpreter: Interpreter;
+  readonly hart: Hart;
+  readonly memory: GuestMemory;
 }
 
 export interface Tiers extends Tier {
   readonly figures: CacheFigures;
   /** Called once, with the interpreter that enters what is compiled. */
-  readonly attach: (interpreter: Interpreter) => void;
+  readonly attach: (place: Place) => void;
 }
 
-export function makeTiers(): Tiers {
+const emitters = { js: makeJsEmitter, wasm: makeWasmEmitter } satisfies Record<EmitterName, (p: Place) => Emitter>;
+
+export function makeTiers(name: EmitterName): Tiers {
   let interpreter: Interpreter | undefined;
-  const figures: CacheFigures = { regions: 0, instructions: 0, compiled: 0, dropped: 0 };
+  let emitter: Emitter | undefined;
+  const figures: CacheFigures = { regions: 0, instructions: 0, compiled: 0, dropped: 0, seconds: 0 };
   const entries = new Map<number, Region>();
   const byPage = new Map<number, Set<number>>();
-
-  /** What regions may name. It changes only with the memory's views, and then every region is dropped. */
-  let names: Record<string, unknown> | undefined;
-  function namesFor(i: Interpreter): Record<string, unknown> {
-    if (names === undefined) {
-      names = { ...i.names(), probe: i.probe };
-      for (const name of aliased) names[name + "_"] = names[name];
-    }
-    return names;
-  }
-
-  function compile(i: Interpreter, region: Region): CompiledRegion {
-    const body = emitRegion(region);
-    const all = namesFor(i);
-    // A function's parameters cost time to parse: it gets those that it uses.
-    const used = [...new Set(body.match(/[A-Za-z]\w+/g))].filter((word) => word in all && !aliased.includes(word));
-    const name = `region_${region.pc.toString(16)}`;
-    const make = new Function(...used, `return function ${name}(){${body}}`);
-    return make(...used.map((word) => all[word])) as CompiledRegion;
-  }
 
   function drop(pc: number): void {
     const region = entries.get(pc);
@@ -54,6 +60,7 @@ export function makeTiers(): Tiers {
     entries.delete(pc);
     for (const page of region.pages) byPage.get(page)?.delete(pc);
     interpreter?.plant(pc, undefined);
+    emitter?.link(pc, undefined);
     figures.regions--;
     figures.instructions -= region.instructions;
     figures.dropped++;
@@ -64,34 +71,44 @@ export function makeTiers(): Tiers {
     byPage.clear();
   };
 
+  function keep(region: Region, made: CompiledRegion): void {
+    const { pc } = region;
+    if (figures.regions >= tuning.regions) dropEvery();
+    interpreter!.plant(pc, made);
+    emitter!.link(pc, made);
+    entries.set(pc, region);
+    for (const page of region.pages) {
+      let here = byPage.get(page);
+      if (here === undefined) byPage.set(page, (here = new Set()));
+      here.add(pc);
+    }
+    figures.regions++;
+    figures.compiled++;
+    figures.instructions += region.instructions;
+  }
+
   return {
     figures,
-    heat: tuning.heat,
-    attach: (i) => {
-      interpreter = i;
+    heat: tuning.heat[name],
+    attach: (place) => {
+      interpreter = place.interpreter;
+      emitter = emitters[name](place);
     },
     hot: (pc) => {
-      if (interpreter === undefined || entries.has(pc)) return;
+      if (interpreter === undefined || emitter === undefined || entries.has(pc)) return;
+      const begun = performance.now();
       const region = findRegion(pc, interpreter.probe, tuning.regionInstructions);
-      if (region === undefined) return;
-      if (figures.regions >= tuning.regions) dropEvery();
-      interpreter.plant(pc, compile(interpreter, region));
-      entries.set(pc, region);
-      for (const page of region.pages) {
-        let here = byPage.get(page);
-        if (here === undefined) byPage.set(page, (here = new Set()));
-        here.add(pc);
-      }
-      figures.regions++;
-      figures.compiled++;
-      figures.instructions += region.instructions;
+      if (region !== undefined) keep(region, emitter.compile([region])[0]!);
+      figures.seconds += (performance.now() - begun) / 1000;
     },
     dropPages: (first, last) => {
-      if (last - first >= allPages) names = undefined;
       if (entries.size === 0) return;
       if (last - first > byPage.size) {
         for (const [page, pcs] of byPage) if (page >= first && page < last) for (const pc of [...pcs]) drop(pc);
       } else for (let page = first; page < last; page++) for (const pc of [...(byPage.get(page) ?? [])]) drop(pc);
+    },
+    memoryGrew: () => {
+      if (emitter?.memoryGrew()) dropEvery();
     },
   };
 }

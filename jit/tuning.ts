@@ -1,12 +1,14 @@
 // All thresholds of the tiers. Each says what it bounds and what was measured; units are guest instructions or events.
 
+const heat = (usual: number): number => Number(process.env["SABRE_HEAT"] ?? usual);
+
 export const tuning = {
   /**
    * Times that a jump target is reached before its region is compiled. A region costs 0.3 ms to make, and the engine
    * optimizes it only after some thousand runs: below 2000 short programs get slower, above 10000 long ones.
    * SABRE_HEAT sets another number: tests compile everything with 1.
    */
-  heat: Number(process.env["SABRE_HEAT"] ?? 4000),
+  heat: { js: heat(4000), wasm: heat(1000) },
   /** Instructions of a region. The engine stops optimizing JavaScript functions of more than some 500. */
   regionInstructions: 300,
   /** Instructions of a region that does not loop. */

@@ -1,5 +1,5 @@
 // The library: a machine that runs one Linux program for 64-bit RISC-V.
-import type { CacheFigures, Tiers } from "../jit/tiers.ts";
+import type { CacheFigures, EmitterName, Tiers } from "../jit/tiers.ts";
 import { Cause, getPc, hart } from "./cpu/hart.ts";
 import { type Interpreter, makeInterpreter } from "./cpu/interpreter.ts";
 import { openElf } from "./elf/file.ts";
@@ -88,7 +88,8 @@ export interface Machine {
 }
 
 /** Not loaded by a run that does not compile. */
-const loadTiers = (): Tiers => (require("../jit/tiers.ts") as typeof import("../jit/tiers.ts")).makeTiers();
+const loadTiers = (name: EmitterName): Tiers =>
+  (require("../jit/tiers.ts") as typeof import("../jit/tiers.ts")).makeTiers(name);
 
 /** Loads a program. It has not begun to run. */
 export function createMachine(o: MachineOptions): Machine | LoadError {
@@ -140,13 +141,14 @@ function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs
     const found = symbols.symbolAt(pc);
     return found && found.name + (found.offset === 0 ? "" : `+0x${found.offset.toString(16)}`);
   };
-  const tiers = o.jit === "js" ? loadTiers() : undefined;
+  const emitter = o.jit === "off" ? undefined : o.jit === "auto" ? "wasm" : o.jit;
+  const tiers = emitter && loadTiers(emitter);
   const engine: Interpreter = makeInterpreter(t.hart, memory, {
     ...(tiers && { tier: tiers }),
     time: () => Math.floor(monotonic() / 100),
     decoded: logs("in_asm") ? logCode(say, place) : undefined,
   });
-  tiers?.attach(engine);
+  tiers?.attach({ interpreter: engine, hart: t.hart, memory });
   memory.codeChanged = engine.invalidate;
 
   const figures: Record<string, CallFigures> = {};
@@ -188,7 +190,10 @@ function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs
         cpuSeconds: (cpu.user + cpu.system) / 1e6,
         mips: instructions / wallSeconds / 1e6,
         calls: figures,
-        tiers: { interpreter: instructions - t.hart.f64[hart.compiled / 2]!, js: t.hart.f64[hart.compiled / 2]! },
+        tiers: {
+          interpreter: instructions - t.hart.f64[hart.compiled / 2]!,
+          ...(emitter && { [emitter]: t.hart.f64[hart.compiled / 2]! }),
+        },
         ...(tiers && { codeCache: tiers.figures }),
       };
     },

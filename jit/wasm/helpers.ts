@@ -3,6 +3,7 @@
 // for the floating-point unit's functions, which are imported under the same names.
 import { hart } from "../../src/cpu/hart.ts";
 import { type Op, ops, type Type } from "../../src/isa/vocabulary.ts";
+import { tableOffset } from "../../src/memory/guest-memory.ts";
 import {
   access,
   br,
@@ -99,19 +100,12 @@ const allowed = { read: { mask: 17, bits: 1 }, write: { mask: 26, bits: 2 } } as
 // write the next one at and some extents. They are good while the page table's generation is the same.
 const extentCache = { generation: 1024, read: 1032, write: 1032 + 8 + 16 * 8, entries: 8 } as const;
 
-/**
- * The extents that were met last, by kind, at byte offsets in the hart's memory: what a function begins with. Who takes
- * rights away from pages, or marks writable ones as code, must see to it that the lengths are 0 before one is entered.
- */
-export const lastExtents = { read: 976, write: 992, stack: 1008 } as const;
-
-/** Forgets the extents that were met last. */
-export function forgetExtents(state: WebAssembly.Memory): void {
-  new Uint8Array(state.buffer, lastExtents.read, 48).fill(0);
-}
-
-/** Where the page table's memory counts its changes, an i64. */
-export const pagesGeneration = 2 ** 20 + 64;
+/** The extents that were met last, by kind, at byte offsets in the hart's memory: what a function begins with. */
+export const lastExtents = {
+  read: 4 * hart.extents,
+  write: 4 * hart.extents + 16,
+  stack: 4 * hart.extents + 32,
+} as const;
 
 const byteEach = (bits: number): bigint => BigInt(bits) * 0x0101010101010101n;
 
@@ -168,12 +162,12 @@ function extentHelper(kind: Kind): FunctionCode {
   i32(c, 0);
   hartLoad(extentCache.generation);
   i32(c, 0);
-  access(c, 0x29, memory.pages, pagesGeneration);
+  access(c, 0x29, memory.pages, tableOffset.changes);
   put(c, 0x52);
   openIf(c, false);
   i32(c, 0);
   i32(c, 0);
-  access(c, 0x29, memory.pages, pagesGeneration);
+  access(c, 0x29, memory.pages, tableOffset.changes);
   hartStore(extentCache.generation);
   for (const k of ["read", "write"] as const)
     for (let i = 0; i < extentCache.entries; i++) {

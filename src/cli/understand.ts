@@ -48,10 +48,7 @@ export function understand(words: readonly string[], env: readonly string[]): Ou
   const [argv0, sysroot] = [last("argv0"), last("sysroot")];
   return {
     stats: stats === undefined ? undefined : stats.value === "json" ? "json" : "text",
-    notes: [
-      ...(has("cpu") ? ["-cpu is ignored: there is one CPU, an rv64gc with its usual extensions"] : []),
-      ...(engine === "wasm" ? ["--jit wasm is not part of this version yet: the interpreter runs the program"] : []),
-    ],
+    notes: [...(has("cpu") ? ["-cpu is ignored: there is one CPU, an rv64gc with its usual extensions"] : [])],
     machine: {
       program,
       args,

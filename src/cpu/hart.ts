@@ -35,7 +35,12 @@ export const hart = {
   compiled: 154,
   /** Three cells for operands that the floating-point unit gets from outside the register file. */
   operands: 156,
-  words: 168,
+  /**
+   * Runs of pages that translated code met last, by kind of access: low and length, 64 bits each, for reads, writes and
+   * the stack. Zeros where the page table has changed since: see `forgetExtents`.
+   */
+  extents: 168,
+  words: 180,
 } as const;
 
 /** Trap causes, numbered as in `mcause`. */
@@ -58,19 +63,25 @@ export type Cause = (typeof Cause)[keyof typeof Cause];
 
 /** Views of one hart's state. */
 export interface Hart {
+  /** Holds the state from byte 0 on; translated code keeps tables of its own behind it. One page of WebAssembly's. */
+  readonly memory: WebAssembly.Memory;
   readonly i32: Int32Array;
   readonly f64: Float64Array;
 }
 
-/** Views of the hart whose state begins at `byteOffset` (a multiple of 8) of `buffer`. */
-export function hartAt(buffer: ArrayBufferLike, byteOffset = 0): Hart {
+/** Views of the hart whose state that memory holds. */
+export function hartAt(memory: WebAssembly.Memory): Hart {
   return {
-    i32: new Int32Array(buffer, byteOffset, hart.words),
-    f64: new Float64Array(buffer, byteOffset, hart.words / 2),
+    memory,
+    i32: new Int32Array(memory.buffer, 0, hart.words),
+    f64: new Float64Array(memory.buffer, 0, hart.words / 2),
   };
 }
 
-export const newHart = (): Hart => hartAt(new SharedArrayBuffer(hart.words * 4));
+export const newHart = (): Hart => hartAt(new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }));
+
+/** To be called before translated code is entered after the page table has changed. */
+export const forgetExtents = (t: Hart): void => void t.i32.fill(0, hart.extents, hart.extents + 12);
 
 const two32 = 2 ** 32;
 

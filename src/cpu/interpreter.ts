@@ -8,12 +8,12 @@
 import { formOf } from "../isa/riscv/decode.ts";
 import { fieldValue, type Piece, type Source } from "../isa/riscv/encoding.ts";
 import { type Form, instructions, layoutOf } from "../isa/riscv/instructions.ts";
-import { type GuestMemory, Page, pageSize } from "../memory/guest-memory.ts";
+import { type GuestMemory, Page, pageSize, rightsChanged } from "../memory/guest-memory.ts";
 import * as arith from "./arith.ts";
 import type { Fpu } from "./float/fpu-type.ts";
 import { core, floatFactory } from "./generated.ts";
 import { fieldShift, firstInstruction, frameWords, opIllegal, opNextPage, opRegion, opUndecoded } from "./handlers.ts";
-import { Cause, type Hart, hart } from "./hart.ts";
+import { Cause, forgetExtents, type Hart, hart } from "./hart.ts";
 import { floatName } from "./lowering.ts";
 import { makeScope, type ScopeHooks } from "./scope.ts";
 
@@ -31,6 +31,8 @@ export interface Interpreter {
   readonly probe: (pc: number) => number;
   /** What emitted JavaScript may name: registers, memory, slow paths. Anew after the memory grew. */
   readonly names: () => Readonly<Record<string, unknown>>;
+  /** The floating-point unit of the hart, loaded when first asked for. */
+  readonly floatUnit: () => Fpu;
 }
 
 /**
@@ -48,6 +50,8 @@ export interface Tier {
   readonly hot: (pc: number) => void;
   /** What the pages `[first, last)` hold has changed. */
   readonly dropPages: (first: number, last: number) => void;
+  /** The memory has new views. */
+  readonly memoryGrew: () => void;
 }
 
 export interface InterpreterHooks extends ScopeHooks {
@@ -133,6 +137,23 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
 
   const scope = makeScope(h, m, hooks);
 
+  let seen = m.changes[0]!;
+
+  /** What translated code remembers of the page table must not outlive a change. */
+  function catchUp(): void {
+    seen = m.changes[0]!;
+    forgetExtents(h);
+  }
+
+  function markCode(page: number): void {
+    const byte = m.pages[page]!;
+    if ((byte & Page.code) !== 0) return;
+    m.pages[page] = byte | Page.code;
+    if ((byte & Page.write) === 0) return;
+    rightsChanged(m);
+    catchUp();
+  }
+
   /** The halfword at `at`, or -1 where it cannot be fetched. */
   function fetch(at: number): number {
     const page = at >>> 12;
@@ -140,7 +161,7 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
       scope.trap((m.pages[page]! & Page.bus) !== 0 ? Cause.fetchAccess : Cause.fetchFault, at | 0, 0);
       return -1;
     }
-    m.pages[page]! |= Page.code;
+    markCode(page);
     return m.u16[at >>> 1]!;
   }
 
@@ -209,7 +230,7 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
     const half = (at: number): number => {
       const page = at >>> 12;
       if (at >= 2 ** 32 || (m.pages[page]! & Page.exec) === 0) return -1;
-      m.pages[page]! |= Page.code;
+      markCode(page);
       return m.u16[at >>> 1]!;
     };
     const low = half(pc);
@@ -220,9 +241,10 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
 
   const constants = { R: h.i32, P: m.pages, TRAPPED: hart.trapped, RESULT: hart.result, ...arith, ...scope };
   let fpu: Fpu | undefined;
+  const floatUnit = (): Fpu => (fpu ??= loadFpu().makeFpu(h));
   const names = (): Readonly<Record<string, unknown>> => ({
     ...constants,
-    ...Object.fromEntries(Object.entries((fpu ??= loadFpu().makeFpu(h))).map(([op, f]) => [floatName(op), f])),
+    ...Object.fromEntries(Object.entries(floatUnit()).map(([op, f]) => [floatName(op), f])),
     U8: m.u8,
     U16: m.u16,
     I32: m.i32,
@@ -250,14 +272,15 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
       if (bound !== m.u8) {
         bound = m.u8;
         made.rebind();
-        // Compiled code holds the views that it was made with.
-        hooks.tier?.dropPages(0, frameOf.length);
+        hooks.tier?.memoryGrew();
       }
+      if (m.changes[0] !== seen) catchUp();
       return made.run(budget);
     },
     invalidate,
     plant,
     probe,
     names,
+    floatUnit,
   };
 }

@@ -8,7 +8,7 @@
 // Page table and host are changed in an order that other threads survive: rights are taken from the page table before
 // the host's pages change, and given after.
 import { served } from "./backing.ts";
-import { dropCode, type GuestMemory, growTo, Page, pageSize } from "./guest-memory.ts";
+import { dropCode, type GuestMemory, growTo, Page, pageSize, rightsChanged } from "./guest-memory.ts";
 import {
   clip,
   commit,
@@ -109,6 +109,7 @@ export function clearPages(space: AddressSpace, start: number, end: number): voi
   const { pages } = space.memory;
   dropCode(space.memory, start, end);
   for (let page = start; page < end; page++) pages[page]! &= Page.watch;
+  rightsChanged(space.memory);
 }
 
 /** Gives pages `[start, end)` new rights. Pages past the end of their file stay so. */
@@ -119,6 +120,7 @@ export function paintPages(space: AddressSpace, start: number, end: number, bits
     const old = pages[page]!;
     pages[page] = (old & Page.watch) | (old & Page.bus ? Page.bus : bits);
   }
+  rightsChanged(space.memory);
 }
 
 /** Marks pages as past the end of their file. */
@@ -126,6 +128,7 @@ export function markBus(space: AddressSpace, start: number, end: number): void {
   const { pages } = space.memory;
   dropCode(space.memory, start, end);
   for (let page = start; page < end; page++) pages[page] = (pages[page]! & Page.watch) | Page.bus;
+  rightsChanged(space.memory);
 }
 
 const growthStep = 64 * mebi;

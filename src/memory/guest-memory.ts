@@ -26,6 +26,10 @@ export interface GuestMemory {
   readonly memory: WebAssembly.Memory;
   /** The page table. Index: address >>> 12. */
   readonly pages: Uint8Array;
+  /** Holds the page table from byte 0 on, then `lost` and `changes`. */
+  readonly pageTable: WebAssembly.Memory;
+  /** Counts what takes rights from pages, or marks writable ones as code or watched: see `rightsChanged`. One word. */
+  readonly changes: Int32Array;
   /** Where the host replaced a page that its file lost, by zeros: the address of the access, then 1. See host/lost-pages.ts. */
   readonly lost: Int32Array;
   u8: Uint8Array;
@@ -49,8 +53,9 @@ export interface GuestMemory {
 
 const wasmPage = 65536;
 const pageCount = addressLimit / pageSize;
-/** After the page table in its buffer: `lost`. */
-const lostBytes = 8;
+
+/** What the page table's memory holds, at byte offsets. */
+export const tableOffset = { pages: 0, lost: pageCount, changes: pageCount + 64 } as const;
 
 /** A new, empty memory of at least `initial` bytes. */
 export function newGuestMemory(initial: number): GuestMemory {
@@ -59,17 +64,22 @@ export function newGuestMemory(initial: number): GuestMemory {
     maximum: addressLimit / wasmPage,
     shared: true,
   });
-  const m = attachGuestMemory(memory, new SharedArrayBuffer(pageCount + lostBytes));
+  const tablePages = pageCount / wasmPage + 1;
+  const table = new WebAssembly.Memory({ initial: tablePages, maximum: tablePages, shared: true });
+  const m = attachGuestMemory(memory, table);
   guardLostPages(m.hostBase, m.lost);
   return m;
 }
 
-/** Views of a memory that exists, and of the buffer of its page table. */
-export function attachGuestMemory(memory: WebAssembly.Memory, table: SharedArrayBuffer): GuestMemory {
+/** Views of a memory that exists, and of its page table. */
+export function attachGuestMemory(memory: WebAssembly.Memory, pageTable: WebAssembly.Memory): GuestMemory {
+  const table = pageTable.buffer;
   return {
     memory,
-    pages: new Uint8Array(table, 0, pageCount),
-    lost: new Int32Array(table, pageCount, lostBytes / 4),
+    pageTable,
+    pages: new Uint8Array(table, tableOffset.pages, pageCount),
+    lost: new Int32Array(table, tableOffset.lost, 2),
+    changes: new Int32Array(table, tableOffset.changes, 1),
     codeChanged: () => {},
     fault: () => false,
     ...viewsOf(memory),
@@ -137,6 +147,14 @@ export function writable(m: GuestMemory, addr: number, length: number): Uint8Arr
   if (!accessible(m, addr, length, Page.write)) return undefined;
   if (length > 0) dropCode(m, addr >>> pageShift, Math.ceil((addr + length) / pageSize));
   return m.u8.subarray(addr, addr + length);
+}
+
+/**
+ * Says that some page allows less than it did: what was remembered of the page table is to be looked up again. Every
+ * write to `pages` that takes a right, or sets `code` or `watch` where `write` or `read` is, is followed by a call.
+ */
+export function rightsChanged(m: GuestMemory): void {
+  Atomics.add(m.changes, 0, 1);
 }
 
 /** Tells the engine of each page in `[start, end)` (page numbers) that has code, and forgets that it has. */

@@ -3,11 +3,10 @@
 import { expect } from "bun:test";
 import { findRegion } from "../../jit/region.ts";
 import { compileRegions, makeEnvironment, type WasmRegion } from "../../jit/wasm/emit.ts";
-import { forgetExtents, pagesGeneration } from "../../jit/wasm/helpers.ts";
 import { makeFpu } from "../../src/cpu/float/fpu.ts";
-import { Cause, getPc, type Hart, hart, hartAt, setPc } from "../../src/cpu/hart.ts";
+import { Cause, forgetExtents, getPc, type Hart, hart, newHart, setPc } from "../../src/cpu/hart.ts";
 import { type Interpreter, makeInterpreter } from "../../src/cpu/interpreter.ts";
-import { type GuestMemory, newGuestMemory, Page } from "../../src/memory/guest-memory.ts";
+import { type GuestMemory, newGuestMemory, Page, rightsChanged } from "../../src/memory/guest-memory.ts";
 import { codeBase, codeBytes, dataBase, listing, type Sequence } from "../tools/sequences.ts";
 
 const dataBytes = 0x3000;
@@ -18,31 +17,24 @@ export interface Bare {
   readonly h: Hart;
   readonly m: GuestMemory;
   readonly interpreter: Interpreter;
-  /** Of the hart, and of the page table. */
-  readonly state: WebAssembly.Memory;
-  readonly pages: WebAssembly.Memory;
 }
 
-const shared = (pages: number): WebAssembly.Memory =>
-  new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-
 export function newBare(): Bare {
-  const [state, pages] = [shared(1), shared(17)];
-  const m: GuestMemory = { ...newGuestMemory(dataBase + 0x10000), pages: new Uint8Array(pages.buffer, 0, 2 ** 20) };
-  const h = hartAt(state.buffer);
+  const m = newGuestMemory(dataBase + 0x10000);
+  const h = newHart();
   const interpreter = makeInterpreter(h, m, { time: () => 0, decoded: undefined });
   m.codeChanged = interpreter.invalidate;
-  return { h, m, interpreter, state, pages };
+  return { h, m, interpreter };
 }
 
 /** Brings a sequence's code, data and registers to where they begin. The third page of the data is read-only. */
-export function prepare({ h, m, interpreter, state }: Bare, s: Sequence): void {
+export function prepare({ h, m, interpreter }: Bare, s: Sequence): void {
   m.u8.fill(0, codeBase, codeBase + 8192);
   m.u8.set(codeBytes(s), codeBase);
   for (let i = 0; i < dataBytes; i++) m.u8[dataBase + i] = (i * 37) ^ (i >>> 5);
   m.pages.fill(0);
-  new BigInt64Array(m.pages.buffer, pagesGeneration)[0]! += 1n;
-  forgetExtents(state);
+  rightsChanged(m);
+  forgetExtents(h);
   m.pages.fill(Page.read | Page.exec, codeBase >>> 12, (codeBase >>> 12) + 2);
   m.pages.fill(Page.read | Page.write, dataBase >>> 12, (dataBase >>> 12) + 2);
   m.pages[(dataBase >>> 12) + 2] = Page.read;
@@ -61,7 +53,7 @@ export function runCompiled(b: Bare, bound: number, limit = endless): number {
   const { h, m, interpreter } = b;
   const cache = new Map<number, WasmRegion | undefined>();
   const unit = makeFpu(h) as unknown as Record<string, (...operands: number[]) => number>;
-  const env = makeEnvironment({ guest: m.memory, hart: b.state, pages: b.pages }, unit);
+  const env = makeEnvironment({ guest: m.memory, hart: h.memory, pages: m.pageTable }, unit);
   const fetch = (at: number): number => {
     if (!((m.pages[at >>> 12] ?? 0) & Page.exec)) return -1;
     const low = m.u16[at >>> 1]!;
