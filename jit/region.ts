@@ -1,5 +1,6 @@
 // Regions: the unit of compilation. From an entry, blocks of decoded instructions are followed along fall-throughs,
-// direct jumps and branches, within a bound. Calls, indirect jumps and what only the interpreter does leave the region.
+// direct jumps and branches, within a bound, and behind calls where the emitter can come back from them. Indirect jumps and
+// what only the interpreter does leave the region.
 // It looks at an instruction's statement in the vocabulary, never at its name.
 import { type Decoded, decode } from "../src/isa/riscv/decode.ts";
 import { instructions } from "../src/isa/riscv/instructions.ts";
@@ -20,7 +21,11 @@ export type Target = { readonly block: number } | { readonly exit: number };
 export type End =
   | { readonly kind: "goto"; readonly to: Target }
   | { readonly kind: "branch"; readonly taken: Target; readonly otherwise: Target }
-  | { readonly kind: "indirect" };
+  | { readonly kind: "indirect" }
+  /** An indirect jump through a link register that sets none. */
+  | { readonly kind: "return" }
+  /** To an address, undefined where it is indirect; comes back to `next`. */
+  | { readonly kind: "call"; readonly to: number | undefined; readonly next: Target };
 
 export interface Block {
   readonly pc: number;
@@ -46,13 +51,13 @@ const any = (nodes: readonly Node[], test: (n: Node) => boolean): boolean =>
 const interpreted: ReadonlySet<string> = new Set(["ecall", "ebreak", "illegal", "fence.i"]);
 const isCsr = (n: Node): boolean => n.op.startsWith("csr.");
 
-interface Shape {
+interface RowFlow {
   readonly flow: Flow;
   readonly csr: boolean;
 }
 
 /** What the flow of each row is, apart from its fields. */
-const shapes: readonly Shape[] = instructions.map(({ row }) => {
+const shapes: readonly RowFlow[] = instructions.map(({ row }) => {
   const does = row.does ?? [];
   const csr = any(does, isCsr);
   if (any(does, (n) => interpreted.has(n.op))) return { flow: "stop", csr };
@@ -70,11 +75,27 @@ function flowOf(d: Decoded): Flow {
   return flow === "jump" && d.rd !== 0 ? "call" : flow;
 }
 
+/** What kind of regions an emitter wants. */
+export interface Shape {
+  /** Whether a region goes on behind a call. */
+  readonly calls: boolean;
+  /** Instructions of a region that does not loop. */
+  readonly straight: number;
+}
+
+/** Jumps that set x1 or x5, and indirect ones through them that set none, are calls and returns by convention. */
+const isLink = (register: number): boolean => register === 1 || register === 5;
+
 /**
  * The region that begins at `pc`. `fetch` gives the bits of the instruction at an address, or -1 where there is none.
  * Undefined where its very first instruction is one that only the interpreter does.
  */
-export function findRegion(pc: number, fetch: (at: number) => number, bound: number): Region | undefined {
+export function findRegion(
+  pc: number,
+  fetch: (at: number) => number,
+  bound: number,
+  shape: Shape = { calls: false, straight: tuning.straightInstructions },
+): Region | undefined {
   const found = new Map<number, Instruction | undefined>();
   const leaders = new Set<number>([pc]);
   const work = [pc];
@@ -97,6 +118,7 @@ export function findRegion(pc: number, fetch: (at: number) => number, bound: num
       if (flow === "branch") follow(to);
       if (flow === "branch") follow(next);
       if (flow === "jump") follow(to);
+      if (shape.calls && isCall(flow, fields)) follow(next);
       if (flow !== "next") break;
       at = next;
     }
@@ -107,7 +129,7 @@ export function findRegion(pc: number, fetch: (at: number) => number, bound: num
     work.push(to);
   }
   if (found.get(pc) === undefined) return undefined;
-  return narrow({ pc, ...blocksOf(work, found, leaders), instructions: count });
+  return narrow({ pc, ...blocksOf(work, found, leaders, shape.calls), instructions: count }, shape.straight);
 }
 
 /** Whether control can come back to the entry. */
@@ -117,7 +139,7 @@ export const loops = (region: Region): boolean => region.blocks.some((b) => succ
  * Where the entry is in a loop, the region is that loop: what cannot come back to the entry is left out. Elsewhere it is
  * the blocks that come first, up to a smaller bound.
  */
-function narrow(region: Region): Region {
+function narrow(region: Region, straight: number): Region {
   const keep = new Set<number>();
   if (loops(region)) {
     const before = new Map<number, number[]>(region.blocks.map((_, i) => [i, []]));
@@ -134,7 +156,7 @@ function narrow(region: Region): Region {
     let count = 0;
     for (const [i, b] of region.blocks.entries()) {
       count += b.code.length;
-      if (i > 0 && count > tuning.straightInstructions) break;
+      if (i > 0 && count > straight) break;
       keep.add(i);
     }
   }
@@ -149,7 +171,8 @@ function narrow(region: Region): Region {
   const blocks = kept.map((i): Block => {
     const b = region.blocks[i]!;
     if (b.end.kind === "goto") return { ...b, end: { kind: "goto", to: target(b.end.to) } };
-    if (b.end.kind === "indirect") return b;
+    if (b.end.kind === "indirect" || b.end.kind === "return") return b;
+    if (b.end.kind === "call") return { ...b, end: { ...b.end, next: target(b.end.next) } };
     return { ...b, end: { ...b.end, taken: target(b.end.taken), otherwise: target(b.end.otherwise) } };
   });
   const pages = new Set<number>();
@@ -158,7 +181,15 @@ function narrow(region: Region): Region {
   return { pc: region.pc, blocks, pages: [...pages], instructions: blocks.reduce((n, b) => n + b.code.length, 0) };
 }
 
-function blocksOf(order: readonly number[], found: Map<number, Instruction | undefined>, leaders: Set<number>) {
+const isCall = (flow: Flow, d: Decoded): boolean =>
+  isLink(d.rd) && (flow === "call" || (flow === "indirect" && !(isLink(d.rs1) && d.rs1 !== d.rd)));
+
+function blocksOf(
+  order: readonly number[],
+  found: Map<number, Instruction | undefined>,
+  leaders: Set<number>,
+  calls: boolean,
+) {
   const starts = order.filter((at) => found.get(at) !== undefined);
   const index = new Map(starts.map((at, i) => [at, i]));
   const target = (at: number): Target => {
@@ -176,7 +207,12 @@ function blocksOf(order: readonly number[], found: Map<number, Instruction | und
       const { fields } = instruction;
       const next = at + fields.length;
       pages.add(Math.floor(at / 4096)).add(Math.floor((next - 1) / 4096));
-      switch (flowOf(fields)) {
+      const flow = flowOf(fields);
+      if (calls && isCall(flow, fields)) {
+        const to = flow === "call" ? at + fields.imm : undefined;
+        return { pc: start, code, end: { kind: "call", to, next: target(next) } };
+      }
+      switch (flow) {
         case "branch":
           return { pc: start, code, end: { kind: "branch", taken: target(at + fields.imm), otherwise: target(next) } };
         case "jump":
@@ -184,7 +220,11 @@ function blocksOf(order: readonly number[], found: Map<number, Instruction | und
         case "call":
           return { pc: start, code, end: { kind: "goto", to: { exit: at + fields.imm } } };
         case "indirect":
-          return { pc: start, code, end: { kind: "indirect" } };
+          return {
+            pc: start,
+            code,
+            end: { kind: calls && fields.rd === 0 && isLink(fields.rs1) ? "return" : "indirect" },
+          };
         default:
           at = next;
       }
@@ -193,8 +233,20 @@ function blocksOf(order: readonly number[], found: Map<number, Instruction | und
   return { blocks, pages: [...pages] };
 }
 
+function targetsOf(end: End): Target[] {
+  switch (end.kind) {
+    case "goto":
+      return [end.to];
+    case "branch":
+      return [end.taken, end.otherwise];
+    case "call":
+      return [end.next];
+    default:
+      return [];
+  }
+}
+
 /** The blocks that a block may pass control to. */
 export function successors(b: Block): number[] {
-  const targets = b.end.kind === "goto" ? [b.end.to] : b.end.kind === "branch" ? [b.end.taken, b.end.otherwise] : [];
-  return targets.flatMap((t) => ("block" in t ? [t.block] : []));
+  return targetsOf(b.end).flatMap((t) => ("block" in t ? [t.block] : []));
 }

@@ -20,7 +20,9 @@ export type Tree =
   | { readonly kind: "block"; readonly label: number; readonly inner: Tree; readonly after: Tree }
   | { readonly kind: "code"; readonly block: Block; readonly to: Way }
   | { readonly kind: "branch"; readonly block: Block; readonly taken: Way; readonly otherwise: Way }
-  | { readonly kind: "indirect"; readonly block: Block };
+  | { readonly kind: "indirect"; readonly block: Block }
+  /** Comes back, if it does, to `next`. */
+  | { readonly kind: "call"; readonly block: Block; readonly next: Way };
 
 /** Blocks that control can reach, in reverse postorder: predecessors first, but for loops. */
 function reversePostorder(region: Region): number[] {
@@ -94,7 +96,8 @@ export function structure(region: Region): Tree {
     if (label !== undefined) return { kind: "block", label, inner: within(b, rest), after: treeOf(label) };
     const block = region.blocks[b]!;
     const { end } = block;
-    if (end.kind === "indirect") return { kind: "indirect", block };
+    if (end.kind === "indirect" || end.kind === "return") return { kind: "indirect", block };
+    if (end.kind === "call") return { kind: "call", block, next: way(b, end.next) };
     if (end.kind === "goto") return { kind: "code", block, to: way(b, end.to) };
     return { kind: "branch", block, taken: way(b, end.taken), otherwise: way(b, end.otherwise) };
   }

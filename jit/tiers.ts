@@ -4,7 +4,7 @@ import type { Hart } from "../src/cpu/hart.ts";
 import type { CompiledRegion, Interpreter, Tier } from "../src/cpu/interpreter.ts";
 import type { GuestMemory } from "../src/memory/guest-memory.ts";
 import { makeJsEmitter } from "./js/compile.ts";
-import { findRegion, type Region } from "./region.ts";
+import { findRegion, type Region, type Shape } from "./region.ts";
 import { tuning } from "./tuning.ts";
 import { makeWasmEmitter } from "./wasm/compile.ts";
 
@@ -24,6 +24,7 @@ export type EmitterName = "js" | "wasm";
 
 /** Makes functions of regions. */
 export interface Emitter {
+  readonly shape: Shape;
   /** In the order of the regions. */
   readonly compile: (regions: readonly Region[]) => CompiledRegion[];
   /** The region at `pc` may be entered by others without the interpreter; or, undefined, no longer. */
@@ -97,7 +98,7 @@ export function makeTiers(name: EmitterName): Tiers {
     hot: (pc) => {
       if (interpreter === undefined || emitter === undefined || entries.has(pc)) return;
       const begun = performance.now();
-      const region = findRegion(pc, interpreter.probe, tuning.regionInstructions);
+      const region = findRegion(pc, interpreter.probe, tuning.regionInstructions, emitter.shape);
       if (region !== undefined) keep(region, emitter.compile([region])[0]!);
       figures.seconds += (performance.now() - begun) / 1000;
     },

@@ -15,6 +15,8 @@ export const tuning = {
   straightInstructions: 60,
   /** Instructions that a region may execute before it must return: bounds the delay of signals. */
   fuel: 20_000,
+  /** Calls of the guest that become calls inside each other. Each takes some 200 bytes of the host's stack. */
+  callDepth: 500,
   /** Ways back to the head of a loop that become loops of their own in WebAssembly. */
   nestedLoops: 4,
   /** Compiled regions that are kept; when there are more, all are dropped and what is hot is compiled anew. */

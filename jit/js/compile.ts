@@ -2,6 +2,7 @@
 import type { CompiledRegion } from "../../src/cpu/interpreter.ts";
 import type { Region } from "../region.ts";
 import type { Emitter, Place } from "../tiers.ts";
+import { tuning } from "../tuning.ts";
 import { aliased, emitRegion } from "./emit.ts";
 
 export function makeJsEmitter({ interpreter }: Place): Emitter {
@@ -26,6 +27,7 @@ export function makeJsEmitter({ interpreter }: Place): Emitter {
   }
 
   return {
+    shape: { calls: false, straight: tuning.straightInstructions },
     compile: (regions) => regions.map(compile),
     link: () => {},
     memoryGrew: () => {

@@ -108,6 +108,8 @@ function emitTree(e: Emitter, t: Tree): void {
       e.text += "}\n";
       return;
     }
+    // Regions for JavaScript end at calls.
+    case "call":
     case "indirect":
       emitBlock(e, t.block);
       e.text += "break out;\n";

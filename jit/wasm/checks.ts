@@ -1,53 +1,196 @@
-// Addresses of guest memory, checked. A function remembers, for each base register, the extent that it last met: a run of
-// pages that allow such an access. While accesses stay in it they cost a subtraction and a comparison, which also
-// refuses all that is not an address below 4 GiB. Others ask a helper, which reads the page table.
-// Measured (user time over unchecked code; list, matrix product, table-driven CRC, sieve, shell sort): this 1.2 1.6 1.2 1.4
-// 1.6; the number of the last page instead of an extent 1.1 2.2 1.0 1.4 1.7; a look at the page table each time 1.6 2.8 1.1
-// 1.4 1.5. What a second memory costs against the first could not be seen.
+// Addresses of guest memory, checked against the page table. What was checked once for a register's value is not checked
+// again: a fact says which bytes around the address in a register may be accessed. A check looks ahead and covers all
+// accesses through the same value in its block, as far as they lie close together.
+// A page's byte says whether this page and the next allow an access, so one look is enough for what may cross into the
+// next page; the last page of a mapping, where that bit is clear, is looked at more closely. What is refused leaves the
+// region. No calls are made here: what lives across a call would be kept on the stack, in the hot path too.
 import type { Field, Node } from "../../src/isa/vocabulary.ts";
-import { call, end, get, i32, i64, openIf, put, set, tee, temp } from "./code.ts";
+import { Page } from "../../src/memory/guest-memory.ts";
+import type { Instruction } from "../region.ts";
+import { access, brIf, end, get, i32, i64, memory, op, open, openIf, put, set, tee, temp } from "./code.ts";
 import { I32, I64 } from "./encoder.ts";
-import type { Kind, Site } from "./site.ts";
+import type { Access, Fact, Site } from "./site.ts";
 
-/** Programs use it for nothing else, and it stays in one extent, which allows reads and writes. */
-const stackPointer = 2;
+/** Facts that lie farther from the register's value are dropped: the value itself must be a good address. */
+const reach = 32768;
+/** Bytes that one check covers at most; the page table answers for a page's length. */
+const span = 2048;
 
-/** The register that an address is a distance from, 0 for none. */
-function baseOf(s: Site, n: Node): number {
-  const at = n.op === "i64.add" ? n.args[0]! : n;
-  return at.op === "x" ? s.at.fields[at.field as Field] : 0;
+/** A register, or 0, and the constant that is added to it. */
+export interface Place {
+  readonly base: number;
+  readonly offset: number;
 }
 
-/** Pushes the address as an i32 after checking an access of 2**`size` bytes there; leaves where it must not happen. */
-export function address(s: Site, n: Node, size: 0 | 1 | 2 | 3, access: "read" | "write"): void {
+function placeOf(at: Instruction, n: Node): Place | undefined {
+  if (n.op === "x") return { base: at.fields[n.field as Field], offset: 0 };
+  if (n.op !== "i64.add") return undefined;
+  const [a, b] = [n.args[0]!, n.args[1]!];
+  return a.op === "x" && b.op === "imm" ? { base: at.fields[a.field as Field], offset: at.fields.imm } : undefined;
+}
+
+const accessOp = /^(?:i64\.(load)|f\d\d\.(load|store)|(store))(\d*)/;
+
+/** The plain accesses of an instruction: not atomic ones. */
+function accessesOf(at: Instruction): (Place & { readonly size: number; readonly kind: Access })[] {
+  return at.does.flatMap((n) => {
+    const found: (Place & { size: number; kind: Access })[] = [];
+    const visit = (m: Node): void => {
+      const match = accessOp.exec(m.op);
+      const place = match && placeOf(at, m.args[0]!);
+      if (match && place) {
+        const bits = Number(match[4] || m.op.slice(1, 3));
+        found.push({
+          ...place,
+          size: bits / 8,
+          kind: (match[1] ?? match[2] ?? match[3]) === "load" ? "read" : "write",
+        });
+      }
+      m.args.forEach(visit);
+    };
+    visit(n);
+    return found;
+  });
+}
+
+const writesX = (at: Instruction, register: number): boolean =>
+  at.fields.rd === register && at.does.some((n) => n.op === "x.set");
+
+/** The bytes around a register that the block accesses from its instruction `from` on, while the register has its value. */
+export function ahead(code: readonly Instruction[], from: number, register: number): Fact | undefined {
+  let fact: Fact | undefined;
+  for (let i = from; i < code.length; i++) {
+    for (const { base, offset, size, kind } of accessesOf(code[i]!)) {
+      if (base !== register) continue;
+      const low = Math.min(offset, fact?.low ?? offset);
+      const high = Math.max(offset + size, fact?.high ?? 0, offset + size);
+      if (fact !== undefined && high - low > span) continue;
+      fact = {
+        low,
+        high: fact === undefined ? offset + size : high,
+        write: kind === "write" || (fact?.write ?? false),
+      };
+    }
+    if (writesX(code[i]!, register)) break;
+  }
+  return fact;
+}
+
+/** What is known after an instruction: a register that it sets has another value, or one moved by a constant. */
+export function carry(facts: Map<number, Fact>, at: Instruction): void {
+  const set = at.does.find((n) => n.op === "x.set");
+  if (set === undefined || at.fields.rd === 0) return;
+  const place = placeOf(at, set.args[0]!);
+  const known = place && facts.get(place.base);
+  facts.delete(at.fields.rd);
+  if (known === undefined || place!.base === 0) return;
+  const [low, high] = [known.low - place!.offset, known.high - place!.offset];
+  if (low > -reach && high < reach) facts.set(at.fields.rd, { ...known, low, high });
+}
+
+/** Facts that hold on both ways. */
+export function meet(a: ReadonlyMap<number, Fact>, b: ReadonlyMap<number, Fact>): Map<number, Fact> {
+  const both = new Map<number, Fact>();
+  for (const [r, x] of a) {
+    const y = b.get(r);
+    if (y === undefined) continue;
+    const [low, high] = [Math.max(x.low, y.low), Math.min(x.high, y.high)];
+    if (low < high) both.set(r, { low, high, write: x.write && y.write });
+  }
+  return both;
+}
+
+const rights = {
+  read: { on: Page.readOn, mask: Page.read | Page.watch, bits: Page.read },
+  write: { on: Page.writeOn, mask: Page.write | Page.code | Page.watch, bits: Page.write },
+} as const;
+
+/** Leaves the region where not all of the `length` bytes at the address on the stack, an i64, may be accessed. */
+function check(s: Site, length: number, kind: Access): void {
   const c = s.code;
   const at = temp(c, I64);
-  const base = baseOf(s, n);
-  const kind: Kind = base === stackPointer ? "stack" : access;
-  const { low, length } = s.extent(base, kind);
-  s.push(n);
-  tee(c, at);
-  get(c, low);
-  put(c, 0x7d);
-  get(c, length);
-  put(c, 0x5a);
-  openIf(c, false);
+  const { on, mask, bits } = rights[kind];
+  set(c, at);
+  const fine = c.depth;
+  open(c, op.block);
+  const closer = c.depth;
+  open(c, op.block);
   get(c, at);
-  i64(c, 2 ** size - 1);
-  call(c, s.helper(kind));
+  i64(c, 2 ** 32 - 1);
+  put(c, 0x56);
+  brIf(c, closer, false);
+  get(c, at);
+  i64(c, 12);
+  put(c, 0x88, 0xa7);
+  access(c, 0x2d, memory.pages);
+  i32(c, on);
+  put(c, 0x71);
+  brIf(c, fine, true);
+  end(c);
+  get(c, at);
+  i64(c, 32);
+  put(c, 0x88, 0x50, 0x45);
+  for (const behind of [0, length - 1]) {
+    get(c, at);
+    if (behind > 0) {
+      i64(c, behind);
+      put(c, 0x7c);
+    }
+    i64(c, 12);
+    put(c, 0x88, 0xa7);
+    i32(c, 0xfffff);
+    put(c, 0x71);
+    access(c, 0x2d, memory.pages);
+    i32(c, mask);
+    put(c, 0x71);
+    i32(c, bits);
+    put(c, 0x47, 0x72);
+  }
   put(c, 0x45);
-  openIf(c, false);
+  brIf(c, fine, true);
   s.leave();
   end(c);
-  set(c, length);
-  set(c, low);
-  end(c);
-  get(c, at);
-  put(c, 0xa7);
 }
 
+/**
+ * Pushes an address as an i32 after checking an access of 2**`size` bytes there; leaves where it must not happen. Answers
+ * the constant offset that the access is to have.
+ */
+export function address(s: Site, n: Node, size: 0 | 1 | 2 | 3, kind: Access): number {
+  const c = s.code;
+  const place = placeOf(s.at, n);
+  if (place === undefined || place.base === 0) {
+    const at = temp(c, I64);
+    s.push(n);
+    tee(c, at);
+    check(s, 2 ** size, kind);
+    get(c, at);
+    put(c, 0xa7);
+    return 0;
+  }
+  const { base, offset } = place;
+  if (!covers(s.facts.get(base), offset, 2 ** size, kind)) {
+    const own: Fact = { low: offset, high: offset + 2 ** size, write: kind === "write" };
+    const wider = s.ahead(base);
+    const fact = wider !== undefined && covers(wider, offset, 2 ** size, kind) ? wider : own;
+    get(c, s.x(base));
+    if (fact.low !== 0) {
+      i64(c, fact.low);
+      put(c, 0x7c);
+    }
+    check(s, fact.high - fact.low, fact.write ? "write" : "read");
+    s.facts.set(base, fact);
+  }
+  get(c, s.x(base));
+  put(c, 0xa7);
+  return offset;
+}
+
+const covers = (fact: Fact | undefined, offset: number, size: number, kind: Access): boolean =>
+  fact !== undefined && fact.low <= offset && offset + size <= fact.high && (fact.write || kind === "read");
+
 /** As `address`, into a local, for an atomic access: an unaligned one is the interpreter's, which makes it a trap. */
-export function alignedAddress(s: Site, n: Node, size: 2 | 3, kind: "read" | "write"): number {
+export function alignedAddress(s: Site, n: Node, size: 2 | 3, kind: Access): number {
   const c = s.code;
   const at = temp(c, I32);
   s.push(n);
@@ -57,7 +200,11 @@ export function alignedAddress(s: Site, n: Node, size: 2 | 3, kind: "read" | "wr
   openIf(c, false);
   s.leave();
   end(c);
-  address(s, n, size, kind);
+  const offset = address(s, n, size, kind);
+  if (offset !== 0) {
+    i32(c, offset);
+    put(c, 0x6a);
+  }
   set(c, at);
   return at;
 }

@@ -1,13 +1,17 @@
 // The code of one translated function while it is being written: instruction bytes, locals, open labels, branch hints.
 // What is emitted for the guest's sake is in lowering.ts and its neighbours; here are only the words of WebAssembly.
+import { guestBase } from "../../src/memory/guest-memory.ts";
 import * as encoder from "./encoder.ts";
 import { type Bytes, F32, F64, type Hint, I32, I64, newBytes, type ValueType } from "./encoder.ts";
 
-/** Numbers of the three memories that translated code imports. A guest pointer only ever meets the first. */
+/** What an access is to: the guest's memory, where the address is a guest's; the hart's state; or the page table. */
 export const memory = { guest: 0, hart: 1, pages: 2 } as const;
+export type Target = (typeof memory)[keyof typeof memory];
 
 export interface Code {
   readonly out: Bytes;
+  /** Byte offset of the hart's state in the memory. */
+  readonly hart: number;
   readonly hints: Hint[];
   /** Types of the locals, parameters first. */
   readonly locals: ValueType[];
@@ -18,8 +22,9 @@ export interface Code {
   readonly taken: number[];
 }
 
-export const newCode = (params: readonly ValueType[]): Code => ({
+export const newCode = (params: readonly ValueType[], hart: number): Code => ({
   out: newBytes(1024),
+  hart,
   hints: [],
   locals: [...params],
   depth: 0,
@@ -40,6 +45,7 @@ export const op = {
   brTable: 0x0e,
   return: 0x0f,
   call: 0x10,
+  callIndirect: 0x11,
   returnCallIndirect: 0x13,
   drop: 0x1a,
   select: 0x1b,
@@ -114,10 +120,10 @@ export function f32(c: Code, value: number): void {
   for (let i = 0; i < 4; i++) encoder.byte(c.out, cell.getUint8(i));
 }
 
-/** A load or store with its address (and value) on the stack. `align` is the power of two. */
-export function access(c: Code, opcode: number, mem: number, offset = 0, align = 0): void {
+/** A load or store with its address (and value) on the stack. `offset`: of a guest address it may be negative, where the sum is not. `align` is the power of two. */
+export function access(c: Code, opcode: number, to: Target, offset = 0, align = 0): void {
   encoder.byte(c.out, opcode);
-  memarg(c, mem, offset, align);
+  memarg(c, to, offset, align);
 }
 
 /** An atomic access; `align` must be the power of two of its size. */
@@ -126,10 +132,9 @@ export function atomicAccess(c: Code, opcode: number, align: number): void {
   memarg(c, memory.guest, 0, align);
 }
 
-function memarg(c: Code, mem: number, offset: number, align: number): void {
-  if (mem === 0) encoder.byte(c.out, align);
-  else encoder.bytes(c.out, align | 64, mem);
-  encoder.unsigned(c.out, offset);
+function memarg(c: Code, to: Target, offset: number, align: number): void {
+  encoder.byte(c.out, align);
+  encoder.unsigned(c.out, offset + (to === memory.guest ? guestBase : to === memory.hart ? c.hart : 0));
 }
 
 const loadOf = { [I32]: 0x28, [I64]: 0x29, [F32]: 0x2a, [F64]: 0x2b } as const;
@@ -186,6 +191,11 @@ export function brIf(c: Code, level: number, likely?: boolean): void {
 export function call(c: Code, index: number): void {
   put(c, op.call);
   encoder.unsigned(c.out, index);
+}
+
+/** Calls the region in the slot on the stack; its parameters are below. */
+export function callIndirect(c: Code): void {
+  put(c, op.callIndirect, 0, 0);
 }
 
 /** The function that the code has become. */

@@ -1,16 +1,20 @@
-// Tier 2: regions as WebAssembly functions, several in a module. A region's registers are locals: read at entry, written
-// back where it is left. What the function cannot do, a fault above all, it leaves to the interpreter: it answers the
+// Tier 2: regions as WebAssembly functions, several in a module. A guest call becomes a call, a guest return a return, so
+// that whole functions are regions; where control comes back elsewhere, the caller is left too. Registers are locals while
+// it pays (flow.ts). What the function cannot do, a fault above all, it leaves to the interpreter: it answers the
 // address of the instruction, and all state is as before it.
 import { hart } from "../../src/cpu/hart.ts";
 import { isPcRelative } from "../../src/isa/vocabulary.ts";
 import type { Block, Instruction, Region } from "../region.ts";
 import { structure, type Tree, type Way } from "../structure.ts";
 import { tuning } from "../tuning.ts";
+import { ahead, carry, meet } from "./checks.ts";
 import {
   access,
   br,
+  brIf,
   type Code,
   call,
+  callIndirect,
   end,
   finish,
   get,
@@ -28,74 +32,81 @@ import {
   release,
   set,
   storeHart,
-  tee,
   temp,
 } from "./code.ts";
 import { append, encodeModule, F64, type FunctionCode, I32, I64, type Import } from "./encoder.ts";
-import { helperType, lastExtents, type Memories, makeHelpers, memoryImports } from "./helpers.ts";
-import { hashMask, hashOffset, type Links, makeLinks, regionType } from "./links.ts";
+import { readCare } from "./floats.ts";
+import { accessesOf, type Flow, flowOf, headOf, none, numbersOf, type Registers, union, without } from "./flow.ts";
+import { helperType, makeHelpers, memoryImport, type Place } from "./helpers.ts";
+import { hashMask, hashOffset, type Links, makeLinks, regionType, stubSlot } from "./links.ts";
 import { emit } from "./lowering.ts";
-import type { Extent, Kind, Site } from "./site.ts";
+import type { Fact, Site } from "./site.ts";
 
 /** What modules are linked with: one a hart. */
 export interface Environment {
-  readonly memories: Memories;
+  readonly place: Place;
   readonly links: Links;
   readonly helper: ReturnType<typeof makeHelpers>;
 }
 
 /** `unit`: the functions of the hart's floating-point unit, by the names of operations. */
 export function makeEnvironment(
-  memories: Memories,
+  place: Place,
   unit: Readonly<Record<string, (...operands: number[]) => number>>,
 ): Environment {
-  return { memories, links: makeLinks(memories.hart), helper: makeHelpers(memories, unit) };
+  return { place, links: makeLinks(place), helper: makeHelpers(place, unit) };
 }
 
 /**
- * Answers the pc to go on at (an int32), with the number of executed instructions in the hart. Where that is 0 the first
- * instruction is the interpreter's.
+ * Answers the pc to go on at (an int32); it has added the number of executed instructions to what the hart says of them.
+ * Where that is 0 the first instruction is the interpreter's.
  */
 export type WasmRegion = () => number;
 
+// Parameters of a region's function. From JavaScript none are given, which makes them 0.
+/** Calls that this one is inside of. Where there is one, a guest's return is a return. */
+const depth = 0;
+/** Where control goes on when the function is left: as a parameter it is of no interest but to the stub of links.ts. */
+const pc = 1;
+
+// Levels of the labels that a function is left by.
+/** Gives control back at `pc`. */
+const outside = 0;
+/** Goes on to the region in `slot`, at `pc`. */
+const onward = 1;
+/** Then one for each set of registers that must be stored before an instruction is left to the interpreter. */
+const firstLeave = 2;
+const leaves = 32;
+
 interface Emitter {
   readonly region: Region;
+  readonly flow: Flow;
   readonly code: Code;
-  /** Executed instructions: a parameter, for regions are entered from others. */
-  readonly count: 0;
-  /** Where control goes on when the function is left: at first its second parameter, which is of no interest. */
-  readonly pc: 1;
-  /** The slot of the function that goes on, -1 for none: the caller does. */
+  /** Local: executed instructions, counted on from what the hart says. */
+  readonly count: number;
+  /** Local: the slot of the function that goes on. */
   readonly slot: number;
   readonly slotOf: (pc: number) => number;
   /** Locals of registers, by number. */
   readonly x: Map<number, number>;
   readonly f: Map<number, number>;
-  readonly written: Set<number>;
-  /** Extents, by kind, base register, and where in its block that was set. */
-  readonly extents: Map<string, Extent & { readonly kind: Kind }>;
-  /** Where in the block registers were set so far. */
-  readonly set: Map<number, number>;
+  /** Registers that are in locals here, and of these the ones that are newer than the hart's memory. */
+  known: Registers;
+  dirty: Registers;
+  facts: Map<number, Fact>;
+  /** What holds at labelled blocks, by all ways that led there so far. */
+  readonly met: Map<number, Map<number, Fact>>;
   careful: number | undefined;
+  /** Whether it may compute in floating point. */
+  readonly floats: boolean;
   /** Levels of loops, by the address of the block that comes back to the loop, and the loop's number. */
   readonly loops: Map<string, number>;
   /** Levels of labelled blocks, by their number. */
   readonly blocks: Map<number, number>;
+  /** Sets of registers to be stored where the region is left to the interpreter. */
+  readonly leaving: Registers[];
   readonly helper: (name: string) => number;
 }
-
-function extentOf(e: Emitter, register: number, kind: Kind): Extent {
-  const key = `${kind} ${register} ${e.set.get(register) ?? ""}`;
-  let extent = e.extents.get(key);
-  if (extent === undefined) {
-    extent = { kind, low: newLocal(e.code, I64), length: newLocal(e.code, I64) };
-    e.extents.set(key, extent);
-  }
-  return extent;
-}
-
-/** The level of the block that all exits leave. */
-const outside = 0;
 
 function localIn<K>(map: Map<K, number>, key: K, make: () => number): number {
   let local = map.get(key);
@@ -103,99 +114,148 @@ function localIn<K>(map: Map<K, number>, key: K, make: () => number): number {
   return local;
 }
 
+const xLocal = (e: Emitter, r: number): number => localIn(e.x, r, () => newLocal(e.code, I64));
+const fLocal = (e: Emitter, r: number): number => localIn(e.f, r, () => newLocal(e.code, F64));
+
+const computesInFloats = /^(?:f\d\d\.(?!load|store|reg|set|bits|from_bits)|i\d\d\.from_f|csr)/;
+const anyOp = (at: Instruction, pattern: RegExp): boolean => {
+  const visit = (n: Instruction["does"][number]): boolean => pattern.test(n.op) || n.args.some(visit);
+  return at.does.some(visit);
+};
+
 function emitRegion(
   region: Region,
   name: string,
+  hartOffset: number,
   helper: (name: string) => number,
   slotOf: (pc: number) => number,
 ): FunctionCode {
-  const c = newCode(regionType.params);
+  const c = newCode(regionType.params, hartOffset);
+  const tree = structure(region);
   const e: Emitter = {
     region,
+    flow: flowOf(region, tree),
     code: c,
-    count: 0,
-    pc: 1,
+    count: newLocal(c, I32),
     slot: newLocal(c, I32),
     slotOf,
     x: new Map(),
     f: new Map(),
-    written: new Set(),
-    extents: new Map(),
-    set: new Map(),
+    known: none,
+    dirty: none,
+    facts: new Map(),
+    met: new Map(),
     careful: undefined,
+    floats: region.blocks.some((b) => b.code.some((at) => anyOp(at, computesInFloats))),
     loops: new Map(),
     blocks: new Map(),
+    leaving: [],
     helper,
   };
-  c.depth = outside + 1;
-  emitTree(e, structure(region));
+  c.depth = firstLeave + leaves;
+  enter(e, 0);
+  emitTree(e, tree);
+  for (let i = leaves - 1; i >= 0; i--) {
+    end(c);
+    const registers = e.leaving[i];
+    if (registers === undefined) continue;
+    store(e, registers);
+    br(c, outside);
+  }
   end(c);
-  for (const local of e.written) storeHart(c, hartWord(e, local), local);
-  get(c, e.slot);
-  i32(c, 0);
-  put(c, 0x4e);
+  storeHart(c, hart.executed, e.count);
   get(c, e.count);
   i32(c, tuning.fuel);
-  put(c, 0x4c, 0x71);
+  put(c, 0x4c); // i32.le_s
   open(c, op.if);
-  get(c, e.count);
-  get(c, e.pc);
+  get(c, depth);
+  get(c, pc);
   get(c, e.slot);
   put(c, op.returnCallIndirect, 0, 0);
   end(c);
+  end(c);
   storeHart(c, hart.executed, e.count);
-  get(c, e.pc);
+  get(c, pc);
 
   // What comes before is known only now.
-  const start: Code = { ...newCode([]), locals: c.locals };
-  for (const local of [...e.x.values(), ...e.f.values()]) {
-    loadHart(start, hartWord(e, local), c.locals[local]!);
-    set(start, local);
-  }
-  for (const kind of ["read", "write", "stack"] as const) {
-    const all = [...e.extents.values()].filter((x) => x.kind === kind);
-    for (const [word, part] of [
-      [lastExtents[kind] / 4, "low"],
-      [lastExtents[kind] / 4 + 2, "length"],
-    ] as const) {
-      if (all.length > 0) loadHart(start, word, I64);
-      for (const [i, extent] of all.entries()) (i === all.length - 1 ? set : tee)(start, extent[part]);
-    }
-  }
+  const start: Code = { ...newCode([], hartOffset), locals: c.locals };
+  loadHart(start, hart.executed, I32);
+  set(start, e.count);
   if (e.careful !== undefined) {
     call(start, helper("careful"));
     set(start, e.careful);
   }
-  open(start, op.block);
+  for (let i = 0; i < firstLeave + leaves; i++) open(start, op.block);
   const shift = start.out.length;
   append(start.out, c.out);
   start.hints.push(...c.hints.map((h) => ({ ...h, offset: h.offset + shift })));
   return finish(start, regionType, name);
 }
 
-/** The word offset in the hart of the register that a local holds. */
-function hartWord(e: Emitter, local: number): number {
-  for (const [r, l] of e.x) if (l === local) return hart.x + 2 * r;
-  for (const [r, l] of e.f) if (l === local) return hart.f + 2 * r;
-  throw new RangeError(`local ${local} holds no register`);
+/** Brings registers from the hart's memory into their locals. */
+function load(e: Emitter, registers: Registers): void {
+  for (const r of numbersOf(registers.x)) {
+    loadHart(e.code, hart.x + 2 * r, I64);
+    set(e.code, xLocal(e, r));
+  }
+  for (const r of numbersOf(registers.f)) {
+    loadHart(e.code, hart.f + 2 * r, F64);
+    set(e.code, fLocal(e, r));
+  }
+}
+
+function store(e: Emitter, registers: Registers): void {
+  for (const r of numbersOf(registers.x)) storeHart(e.code, hart.x + 2 * r, xLocal(e, r));
+  for (const r of numbersOf(registers.f)) storeHart(e.code, hart.f + 2 * r, fLocal(e, r));
+}
+
+/** Stores what is newer in locals. */
+function flush(e: Emitter): void {
+  store(e, e.dirty);
+  e.dirty = none;
+}
+
+/** Makes the locals be as block number `to` expects them. */
+function enter(e: Emitter, to: number): void {
+  const [known, dirty] = [e.flow.known[to]!, e.flow.dirty[to]!];
+  store(e, without(e.dirty, known));
+  load(e, without(known, e.known));
+  [e.known, e.dirty] = [known, dirty];
+  const loop = e.flow.loops.get(to);
+  if (loop === undefined) return;
+  if (loop.calls) e.facts.clear();
+  for (const r of numbersOf(loop.writes.x)) e.facts.delete(r);
 }
 
 /** Leaves for an address of the guest, to the region that begins there if there is one. */
-function exitTo(e: Emitter, pc: number): void {
-  i32(e.code, e.slotOf(pc));
+function exitTo(e: Emitter, to: number): void {
+  flush(e);
+  i32(e.code, e.slotOf(to));
   set(e.code, e.slot);
-  i32(e.code, pc);
-  set(e.code, e.pc);
-  br(e.code, outside);
+  i32(e.code, to);
+  set(e.code, pc);
+  br(e.code, onward);
 }
 
-/** Leaves to the caller. */
-function giveBack(e: Emitter, pc: number): void {
-  i32(e.code, -1);
-  set(e.code, e.slot);
-  i32(e.code, pc);
-  set(e.code, e.pc);
-  br(e.code, outside);
+/** Leaves to the interpreter at an address. */
+function giveBack(e: Emitter, to: number): void {
+  const c = e.code;
+  i32(c, to);
+  set(c, pc);
+  let way = e.leaving.findIndex((r) => r.x === e.dirty.x && r.f === e.dirty.f);
+  if (way < 0 && e.leaving.length < leaves) way = e.leaving.push(e.dirty) - 1;
+  if (way < 0) store(e, e.dirty);
+  br(c, way < 0 ? outside : firstLeave + way);
+}
+
+/** Emits two ways from the same point. */
+function either(e: Emitter, one: () => void, other: () => void): void {
+  const { known, dirty, facts } = e;
+  e.facts = new Map(facts);
+  one();
+  orElse(e.code);
+  Object.assign(e, { known, dirty, facts });
+  other();
 }
 
 function emitTree(e: Emitter, t: Tree): void {
@@ -222,6 +282,8 @@ function emitTree(e: Emitter, t: Tree): void {
       open(c, op.block);
       emitTree(e, t.inner);
       end(c);
+      [e.known, e.dirty] = [e.flow.known[t.label]!, e.flow.dirty[t.label]!];
+      e.facts = e.met.get(t.label) ?? new Map();
       emitTree(e, t.after);
       return;
     case "code":
@@ -231,14 +293,67 @@ function emitTree(e: Emitter, t: Tree): void {
     case "branch":
       emitBlock(e, t.block);
       open(c, op.if);
-      emitWay(e, t.taken, t.block);
-      orElse(c);
-      emitWay(e, t.otherwise, t.block);
+      either(
+        e,
+        () => emitWay(e, t.taken, t.block),
+        () => emitWay(e, t.otherwise, t.block),
+      );
       end(c);
+      return;
+    case "call":
+      emitBlock(e, t.block);
+      emitCall(e, t.block);
+      emitWay(e, t.next, t.block);
       return;
     case "indirect":
       emitBlock(e, t.block);
+      flush(e);
+      if (t.block.end.kind === "return") {
+        get(c, depth);
+        brIf(c, outside);
+      }
+      findSlot(e);
+      br(c, onward);
   }
+}
+
+/** A guest call: the target is in `pc` where it is indirect. */
+function emitCall(e: Emitter, { code, end: ending }: Block): void {
+  if (ending.kind !== "call") return;
+  const c = e.code;
+  const last = code.at(-1)!;
+  flush(e);
+  if (ending.to === undefined) findSlot(e);
+  else {
+    i32(c, ending.to);
+    set(c, pc);
+    i32(c, e.slotOf(ending.to));
+    set(c, e.slot);
+  }
+  get(c, e.count);
+  i32(c, tuning.fuel);
+  put(c, 0x4a); // i32.gt_s
+  get(c, depth);
+  i32(c, tuning.callDepth);
+  put(c, 0x4a, 0x72); // i32.gt_s, i32.or
+  brIf(c, onward, false);
+  storeHart(c, hart.executed, e.count);
+  get(c, depth);
+  i32(c, 1);
+  put(c, 0x6a);
+  get(c, pc);
+  get(c, e.slot);
+  callIndirect(c);
+  set(c, pc);
+  loadHart(c, hart.executed, I32);
+  set(c, e.count);
+  get(c, pc);
+  i32(c, last.pc + last.fields.length);
+  put(c, 0x47); // i32.ne
+  brIf(c, outside, false);
+  e.known = none;
+  e.facts.clear();
+  if (e.floats) readCare(siteOf(e, code, code.length - 1));
 }
 
 /** The blocks of a tree that go back to the loop of that label. */
@@ -256,6 +371,8 @@ function waysBack(t: Tree, label: number): Block[] {
       const both = [...through(t.taken, t.block), ...through(t.otherwise, t.block)];
       return [...new Set(both)];
     }
+    case "call":
+      return through(t.next, t.block);
     case "indirect":
       return [];
   }
@@ -264,13 +381,21 @@ function waysBack(t: Tree, label: number): Block[] {
 function emitWay(e: Emitter, w: Way, from: Block): void {
   const c = e.code;
   switch (w.kind) {
-    case "inline":
+    case "inline": {
+      const head = headOf(w.tree);
+      enter(e, typeof head === "number" ? head : e.flow.indexOf.get(head)!);
       emitTree(e, w.tree);
       return;
-    case "break":
+    }
+    case "break": {
+      enter(e, w.label);
+      const met = e.met.get(w.label);
+      e.met.set(w.label, met === undefined ? new Map(e.facts) : meet(met, e.facts));
       br(c, e.blocks.get(w.label)!);
       return;
+    }
     case "continue":
+      enter(e, w.label);
       get(c, e.count);
       i32(c, tuning.fuel);
       put(c, 0x4a);
@@ -295,33 +420,45 @@ function addCount(e: Emitter, n: number): void {
 /** The code of a block. Leaves the condition of the branch that ends it on the stack, if one does. */
 function emitBlock(e: Emitter, b: Block): void {
   addCount(e, b.code.length);
-  e.set.clear();
-  b.code.forEach((instruction, i) => {
-    emitInstruction(e, instruction, b.code.length - i);
+  b.code.forEach((at, i) => {
+    // Registers come into their locals before the instruction: within it they may be used on one of two ways.
+    const { reads, writes } = accessesOf([at]);
+    load(e, without(reads, e.known));
+    e.known = union(e.known, reads);
+    emitInstruction(e, siteOf(e, b.code, i));
+    e.known = union(e.known, writes);
+    e.dirty = union(e.dirty, writes);
+    carry(e.facts, at);
     release(e.code);
   });
 }
 
-function emitInstruction(e: Emitter, at: Instruction, undone: number): void {
-  const c = e.code;
+function siteOf(e: Emitter, code: readonly Instruction[], index: number): Site {
+  const at = code[index]!;
   const site: Site = {
-    code: c,
+    code: e.code,
     at,
     push: (n) => emit(site, n),
-    x: (r) => localIn(e.x, r, () => newLocal(c, I64)),
-    f: (r) => localIn(e.f, r, () => newLocal(c, F64)),
-    extent: (r, kind) => extentOf(e, r, kind),
-    careful: () => (e.careful ??= newLocal(c, I32)),
+    x: (r) => xLocal(e, r),
+    f: (r) => fLocal(e, r),
+    facts: e.facts,
+    ahead: (r) => ahead(code, index, r),
+    careful: () => (e.careful ??= newLocal(e.code, I32)),
     helper: e.helper,
     leave: () => {
-      addCount(e, -undone);
+      addCount(e, index - code.length);
       giveBack(e, at.pc);
     },
   };
+  return site;
+}
+
+function emitInstruction(e: Emitter, site: Site): void {
+  const c = e.code;
+  const { at } = site;
   const jump = at.does.find((n) => n.op === "jump");
-  let target: number | undefined;
   if (jump !== undefined && !isPcRelative(jump.args[0]!)) {
-    target = temp(c, I64);
+    const target = temp(c, I64);
     emit(site, jump.args[0]!);
     set(c, target);
     get(c, target);
@@ -330,32 +467,20 @@ function emitInstruction(e: Emitter, at: Instruction, undone: number): void {
     openIf(c, false);
     site.leave();
     end(c);
-  }
-  for (const n of at.does) {
-    if (n === jump) continue;
-    emit(site, n);
-    if (n.op === "x.set" && at.fields.rd !== 0) {
-      e.written.add(e.x.get(at.fields.rd)!);
-      e.set.set(at.fields.rd, at.pc);
-    }
-    if (n.op !== "x.set" && n.op.endsWith(".set")) e.written.add(e.f.get(at.fields.rd)!);
-  }
-  if (target !== undefined) {
     get(c, target);
     put(c, 0xa7);
     i32(c, -2);
     put(c, 0x71);
-    set(c, e.pc);
-    findSlot(e);
-    br(c, outside);
+    set(c, pc);
   }
+  for (const n of at.does) if (n !== jump) emit(site, n);
 }
 
 /** Looks up the region at `pc`. */
 function findSlot(e: Emitter): void {
   const c = e.code;
   const entry = temp(c, I64);
-  get(c, e.pc);
+  get(c, pc);
   i32(c, hashMask);
   put(c, 0x71);
   i32(c, 2);
@@ -365,10 +490,10 @@ function findSlot(e: Emitter): void {
   get(c, entry);
   i64(c, 32);
   put(c, 0x88, 0xa7);
-  i32(c, -1);
+  i32(c, stubSlot);
   get(c, entry);
   put(c, 0xa7);
-  get(c, e.pc);
+  get(c, pc);
   put(c, 0x46, op.select);
   set(c, e.slot);
 }
@@ -376,7 +501,7 @@ function findSlot(e: Emitter): void {
 /**
  * A module in which function `i`, exported as its number, is region `i`; and the names of the helpers that it imports.
  */
-export function emitModule(regions: readonly Region[], slotOf: (pc: number) => number) {
+export function emitModule(regions: readonly Region[], hartOffset: number, slotOf: (pc: number) => number) {
   const helpers: string[] = [];
   const indices = new Map<string, number>();
   const helper = (name: string): number => {
@@ -385,9 +510,9 @@ export function emitModule(regions: readonly Region[], slotOf: (pc: number) => n
     indices.set(name, helpers.length);
     return helpers.push(name) - 1;
   };
-  const functions = regions.map((region, i) => emitRegion(region, String(i), helper, slotOf));
+  const functions = regions.map((region, i) => emitRegion(region, String(i), hartOffset, helper, slotOf));
   const imports: Import[] = [
-    ...memoryImports,
+    memoryImport,
     { module: "env", name: "table", kind: "table", minimum: 1 },
     ...helpers.map((name): Import => ({ module: "help", name, kind: "function", type: helperType(name) })),
   ];
@@ -399,10 +524,9 @@ export function emitModule(regions: readonly Region[], slotOf: (pc: number) => n
  * once they are linked.
  */
 export function compileRegions(regions: readonly Region[], env: Environment): WasmRegion[] {
-  const { guest, hart: state, pages } = env.memories;
-  const { bytes, helpers } = emitModule(regions, env.links.slotOf);
+  const { bytes, helpers } = emitModule(regions, env.place.hart, env.links.slotOf);
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-    env: { guest, hart: state, pages, table: env.links.table },
+    env: { memory: env.place.memory, table: env.links.table },
     help: Object.fromEntries(helpers.map((name) => [name, env.helper(name)])),
   });
   return regions.map((_, i) => exports[String(i)] as WasmRegion);

@@ -67,8 +67,8 @@ const boxHalf = (s: Site): void => {
 };
 
 export const halfLoad: Emit = (s, n) => {
-  address(s, n.args[0]!, 1, "read");
-  access(s.code, 0x33, memory.guest);
+  const offset = address(s, n.args[0]!, 1, "read");
+  access(s.code, 0x33, memory.guest, offset);
   boxHalf(s);
 };
 

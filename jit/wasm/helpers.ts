@@ -3,10 +3,8 @@
 // for the floating-point unit's functions, which are imported under the same names.
 import { hart } from "../../src/cpu/hart.ts";
 import { type Op, ops, type Type } from "../../src/isa/vocabulary.ts";
-import { tableOffset } from "../../src/memory/guest-memory.ts";
 import {
   access,
-  br,
   brIf,
   type Code,
   call,
@@ -16,14 +14,12 @@ import {
   get,
   i32,
   i64,
-  i64Big,
   loadHart,
   memory,
   newCode,
   newLocal,
   op,
   open,
-  openIf,
   put,
   set,
   tee,
@@ -40,7 +36,6 @@ import {
   type ValueType,
 } from "./encoder.ts";
 import { box } from "./floats.ts";
-import type { Kind } from "./site.ts";
 import { isUsualProduct, productError, sumError, toOdd } from "./twofold.ts";
 
 /** What an operation of the floating-point unit is imported as: register numbers and words, all i32; answers a status. */
@@ -86,223 +81,17 @@ function typeOf(name: Op): FunctionType {
   return { params: operands.map((t) => value[t]), results: [value[result!]] };
 }
 
-const unitHelper = (name: Op, unit: number): FunctionCode => {
+const unitHelper = (name: Op, unit: number, state: number): FunctionCode => {
   const type = typeOf(name);
-  const c = newCode(type.params);
+  const c = newCode(type.params, state);
   byUnit(c, name, unit);
   return finish(c, type, undefined);
 };
 
-// Page-table bits: see src/memory/guest-memory.ts and src/cpu/lowering.ts, which keep the same rule.
-const allowed = { read: { mask: 17, bits: 1 }, write: { mask: 26, bits: 2 } } as const;
-
-// Extents that were met before, in the hart's memory behind its state: a generation, then for each kind a place to
-// write the next one at and some extents. They are good while the page table's generation is the same.
-const extentCache = { generation: 1024, read: 1032, write: 1032 + 8 + 16 * 8, entries: 8 } as const;
-
-/** The extents that were met last, by kind, at byte offsets in the hart's memory: what a function begins with. */
-export const lastExtents = {
-  read: 4 * hart.extents,
-  write: 4 * hart.extents + 16,
-  stack: 4 * hart.extents + 32,
-} as const;
-
-const byteEach = (bits: number): bigint => BigInt(bits) * 0x0101010101010101n;
-
-/** (address, size - 1) -> an extent, and 0 where the interpreter must look at the access. */
-function extentHelper(kind: Kind): FunctionCode {
-  const type = helperType(kind);
-  const rights = kind === "read" ? "read" : "write";
-  const c = newCode(type.params);
-  const { mask, bits } = allowed[rights];
-  const [last, low, length] = [newLocal(c, I64), newLocal(c, I64), newLocal(c, I64)];
-  const [entry, first, behind] = [newLocal(c, I32), newLocal(c, I32), newLocal(c, I32)];
-  const next = extentCache[rights];
-  const from = next + 8;
-  const to = from + 16 * extentCache.entries;
-  const hartLoad = (offset: number): void => access(c, 0x29, memory.hart, offset);
-  const hartStore = (offset: number): void => access(c, 0x37, memory.hart, offset);
-  const answer = (): void => {
-    i32(c, 0);
-    get(c, low);
-    hartStore(lastExtents[kind]);
-    i32(c, 0);
-    get(c, length);
-    hartStore(lastExtents[kind] + 8);
-    get(c, low);
-    get(c, length);
-    i32(c, 1);
-    put(c, op.return);
-  };
-
-  const refused = c.depth;
-  open(c, op.block);
-  get(c, 0);
-  get(c, 1);
-  put(c, 0x7c);
-  set(c, last);
-  for (const at of [0, last]) {
-    get(c, at);
-    i64(c, 32);
-    put(c, 0x88, 0x50, 0x45);
-    brIf(c, refused, false);
-    get(c, at);
-    put(c, 0xa7);
-    i32(c, 12);
-    put(c, 0x76);
-    access(c, 0x2d, memory.pages);
-    i32(c, mask);
-    put(c, 0x71);
-    i32(c, bits);
-    put(c, 0x47);
-    brIf(c, refused, false);
-  }
-
-  // What is remembered of an older page table is forgotten.
-  i32(c, 0);
-  hartLoad(extentCache.generation);
-  i32(c, 0);
-  access(c, 0x29, memory.pages, tableOffset.changes);
-  put(c, 0x52);
-  openIf(c, false);
-  i32(c, 0);
-  i32(c, 0);
-  access(c, 0x29, memory.pages, tableOffset.changes);
-  hartStore(extentCache.generation);
-  for (const k of ["read", "write"] as const)
-    for (let i = 0; i < extentCache.entries; i++) {
-      i32(c, 0);
-      i64(c, 0);
-      hartStore(extentCache[k] + 8 + 16 * i + 8);
-    }
-  end(c);
-
-  i32(c, from);
-  set(c, entry);
-  const search = c.depth;
-  open(c, op.loop);
-  get(c, 0);
-  get(c, entry);
-  hartLoad(0);
-  tee(c, low);
-  put(c, 0x7d);
-  get(c, entry);
-  hartLoad(8);
-  tee(c, length);
-  put(c, 0x54);
-  open(c, op.if);
-  answer();
-  end(c);
-  get(c, entry);
-  i32(c, 16);
-  put(c, 0x6a);
-  tee(c, entry);
-  i32(c, to);
-  put(c, 0x49);
-  brIf(c, search);
-  end(c);
-
-  // A new one: from the page both ways, as far as the rights go.
-  get(c, 0);
-  put(c, 0xa7);
-  i32(c, 12);
-  put(c, 0x76);
-  tee(c, first);
-  set(c, behind);
-  for (const local of [first, behind]) {
-    const down = local === first;
-    const done = c.depth;
-    open(c, op.block);
-    const again = c.depth;
-    open(c, op.loop);
-    for (const step of [8, 1]) {
-      // Pages `local - step` and above, or `local` and above: eight at a time where they are aligned.
-      open(c, op.block);
-      get(c, local);
-      i32(c, step - 1);
-      put(c, 0x71);
-      brIf(c, c.depth - 1);
-      get(c, local);
-      if (down) put(c, 0x45);
-      else {
-        i32(c, 2 ** 20);
-        put(c, 0x46);
-      }
-      brIf(c, done);
-      get(c, local);
-      if (down) {
-        i32(c, step);
-        put(c, 0x6b);
-      }
-      access(c, step === 8 ? 0x29 : 0x31, memory.pages);
-      i64Big(c, step === 8 ? byteEach(mask) : BigInt(mask));
-      put(c, 0x83);
-      i64Big(c, step === 8 ? byteEach(bits) : BigInt(bits));
-      put(c, 0x52);
-      brIf(c, step === 8 ? c.depth - 1 : done);
-      get(c, local);
-      i32(c, step);
-      put(c, down ? 0x6b : 0x6a);
-      set(c, local);
-      br(c, again);
-      end(c);
-    }
-    end(c);
-    end(c);
-  }
-  get(c, first);
-  put(c, 0xad);
-  i64(c, 12);
-  put(c, 0x86);
-  set(c, low);
-  get(c, behind);
-  put(c, 0xad);
-  i64(c, 12);
-  put(c, 0x86);
-  get(c, low);
-  put(c, 0x7d);
-  i64(c, 7);
-  put(c, 0x7d);
-  set(c, length);
-
-  i32(c, 0);
-  access(c, 0x28, memory.hart, next);
-  tee(c, entry);
-  get(c, low);
-  hartStore(from);
-  get(c, entry);
-  get(c, length);
-  hartStore(from + 8);
-  i32(c, 0);
-  get(c, entry);
-  i32(c, 16);
-  put(c, 0x6a);
-  i32(c, 16 * extentCache.entries - 1);
-  put(c, 0x71);
-  access(c, 0x36, memory.hart, next);
-
-  // An access that begins in the last bytes is allowed, but not one of every size.
-  get(c, 0);
-  get(c, low);
-  put(c, 0x7d);
-  get(c, length);
-  put(c, 0x5a);
-  openIf(c, false);
-  i64(c, 0);
-  set(c, length);
-  end(c);
-  answer();
-  end(c);
-  i64(c, 0);
-  i64(c, 0);
-  i32(c, 0);
-  return finish(c, type, undefined);
-}
-
 /** 0 where the mode is to nearest even and the inexact flag is set, else -1. */
-function carefulHelper(): FunctionCode {
+function carefulHelper(state: number): FunctionCode {
   const type = helperType("careful");
-  const c = newCode([]);
+  const c = newCode([], state);
   i32(c, -1);
   i32(c, 0);
   loadHart(c, hart.fflags, I32);
@@ -314,9 +103,9 @@ function carefulHelper(): FunctionCode {
 }
 
 /** The carry-less product's bits from `from` on. */
-function carrylessHelper(from: 0 | 63 | 64): FunctionCode {
+function carrylessHelper(from: 0 | 63 | 64, state: number): FunctionCode {
   const type = helperType("clmul");
-  const c = newCode(type.params);
+  const c = newCode(type.params, state);
   const [a, b] = [0, 1];
   const [low, high, bit] = [newLocal(c, I64), newLocal(c, I64), newLocal(c, I64)];
   const again = c.depth;
@@ -373,9 +162,9 @@ function carrylessHelper(from: 0 | 63 | 64): FunctionCode {
  * a * b + c rounded once, to nearest even, while the inexact flag is set anyway: the way of src/cpu/float/double.ts.
  * What is not between its bounds is the unit's. Code that is sure of the result in nearly all cases stands inline.
  */
-function fusedDouble(unit: number): FunctionCode {
+function fusedDouble(unit: number, state: number): FunctionCode {
   const type = typeOf("f64.madd");
-  const c = newCode(type.params);
+  const c = newCode(type.params, state);
   const [a, b, addend] = [0, 1, 2] as const;
   const local = (): number => newLocal(c, F64);
   const [p, s, e, r, t, rest] = [local(), local(), local(), local(), local(), local()];
@@ -434,9 +223,9 @@ function fusedDouble(unit: number): FunctionCode {
 }
 
 /** The product of two f32 is an exact double; the sum is rounded to odd, then to f32. */
-function fusedSingle(unit: number): FunctionCode {
+function fusedSingle(unit: number, state: number): FunctionCode {
   const type = typeOf("f32.madd");
-  const c = newCode(type.params);
+  const c = newCode(type.params, state);
   const [p, addend, s, rest] = [newLocal(c, F64), newLocal(c, F64), newLocal(c, F64), newLocal(c, F64)];
   const r = newLocal(c, F32);
   open(c, op.block);
@@ -481,26 +270,23 @@ const unitOf = (name: string): Op | undefined =>
   name === "f64.fused" ? "f64.madd" : name === "f32.fused" ? "f32.madd" : isUnit(name) ? name : undefined;
 
 /** The helper of that name. The unit's function that it needs is function 0. */
-function makeHelper(name: string): FunctionCode {
+/** `state`: byte offset of the hart's state in the memory. */
+function makeHelper(name: string, state: number): FunctionCode {
   switch (name) {
-    case "read":
-    case "write":
-    case "stack":
-      return extentHelper(name);
     case "careful":
-      return carefulHelper();
+      return carefulHelper(state);
     case "clmul":
-      return carrylessHelper(0);
+      return carrylessHelper(0, state);
     case "clmulr":
-      return carrylessHelper(63);
+      return carrylessHelper(63, state);
     case "clmulh":
-      return carrylessHelper(64);
+      return carrylessHelper(64, state);
     case "f64.fused":
-      return fusedDouble(0);
+      return fusedDouble(0, state);
     case "f32.fused":
-      return fusedSingle(0);
+      return fusedSingle(0, state);
     default:
-      if (isUnit(name)) return unitHelper(name, 0);
+      if (isUnit(name)) return unitHelper(name, 0, state);
       throw new RangeError(`there is no helper ${name}`);
   }
 }
@@ -508,10 +294,6 @@ function makeHelper(name: string): FunctionCode {
 /** The type of the helper of that name. */
 export function helperType(name: string): FunctionType {
   switch (name) {
-    case "read":
-    case "write":
-    case "stack":
-      return { params: [I64, I64], results: [I64, I64, I32] };
     case "careful":
       return { params: [], results: [I32] };
     case "clmul":
@@ -524,23 +306,25 @@ export function helperType(name: string): FunctionType {
 }
 
 /** The memories that all code imports, in the order of their numbers. */
-export const memoryImports: readonly Import[] = [
-  { module: "env", name: "guest", kind: "memory", minimum: 1, maximum: 65536, shared: true },
-  { module: "env", name: "hart", kind: "memory", minimum: 1, maximum: 1, shared: true },
-  { module: "env", name: "pages", kind: "memory", minimum: 17, maximum: 17, shared: true },
-];
+export const memoryImport: Import = {
+  module: "env",
+  name: "memory",
+  kind: "memory",
+  minimum: 1,
+  maximum: 65536,
+  shared: true,
+};
 
-export interface Memories {
-  readonly guest: WebAssembly.Memory;
-  /** The hart's state, at its beginning. */
-  readonly hart: WebAssembly.Memory;
-  /** The page table, at its beginning. */
-  readonly pages: WebAssembly.Memory;
+export interface Place {
+  /** Of the guest, with all that src/memory/guest-memory.ts puts there. */
+  readonly memory: WebAssembly.Memory;
+  /** Byte offset of the hart's state in it. */
+  readonly hart: number;
 }
 
 /** Gives helpers by name; each is made when it is first asked for. `unit`: functions by the names of operations. */
 export function makeHelpers(
-  { guest, hart: state, pages }: Memories,
+  { memory, hart }: Place,
   unit: Readonly<Record<string, (...operands: number[]) => number>>,
 ): (name: string) => CallableFunction {
   const made = new Map<string, CallableFunction>();
@@ -548,11 +332,11 @@ export function makeHelpers(
     const known = made.get(name);
     if (known !== undefined) return known;
     const needed = unitOf(name);
-    const imports: Import[] = [...memoryImports];
+    const imports: Import[] = [memoryImport];
     if (needed !== undefined) imports.push({ module: "unit", name: needed, kind: "function", type: unitType(needed) });
-    const bytes = encodeModule({ types: [], imports, functions: [{ ...makeHelper(name), name }], elements: [] });
+    const bytes = encodeModule({ types: [], imports, functions: [{ ...makeHelper(name, hart), name }], elements: [] });
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-      env: { guest, hart: state, pages },
+      env: { memory },
       unit: needed === undefined ? {} : { [needed]: unit[needed]! },
     });
     const helper = instance.exports[name] as CallableFunction;

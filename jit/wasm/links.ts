@@ -1,16 +1,19 @@
 // How regions go over into each other without leaving WebAssembly: each address that a region goes to has a slot in a
 // table of functions. The slot holds the region that begins there, or else a stub that gives control back. Indirect
 // jumps find the slot by a hash of the address, in the hart's memory.
-import { hart } from "../../src/cpu/hart.ts";
-import { finish, get, newCode, storeHart } from "./code.ts";
+import { finish, get, newCode } from "./code.ts";
 import { encodeModule, type FunctionType, I32 } from "./encoder.ts";
+import type { Place } from "./helpers.ts";
 
-/** (executed instructions, pc) -> pc. A caller from JavaScript gives no arguments, which makes them 0. */
+/** (calls that it is inside of, pc) -> pc. A caller from JavaScript gives no arguments, which makes them 0. */
 export const regionType: FunctionType = { params: [I32, I32], results: [I32] };
 
 /** The hash: entries of 8 bytes (the address, then its slot), by the low bits of the address but for bit 0. */
-export const hashOffset = 32768;
-export const hashMask = 0x1ffe;
+export const hashOffset = 1024;
+export const hashMask = 0xffe;
+
+/** The slot of a function that gives control back. */
+export const stubSlot = 0;
 
 export interface Links {
   readonly table: WebAssembly.Table;
@@ -21,30 +24,21 @@ export interface Links {
 }
 
 /** Gives control back at the address that it gets. */
-function stub(state: WebAssembly.Memory): () => number {
-  const c = newCode(regionType.params);
-  storeHart(c, hart.executed, 0);
+function stub(): () => number {
+  const c = newCode(regionType.params, 0);
   get(c, 1);
-  const bytes = encodeModule({
-    types: [],
-    imports: [
-      { module: "env", name: "guest", kind: "memory", minimum: 1, maximum: 1, shared: true },
-      { module: "env", name: "hart", kind: "memory", minimum: 1, maximum: 1, shared: true },
-    ],
-    functions: [finish(c, regionType, "stub")],
-    elements: [],
-  });
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { guest: state, hart: state } });
-  return exports["stub"] as () => number;
+  const functions = [finish(c, regionType, "stub")];
+  const module = new WebAssembly.Module(encodeModule({ types: [], imports: [], functions, elements: [] }));
+  return new WebAssembly.Instance(module, {}).exports["stub"] as () => number;
 }
 
-/** Links of the hart whose memory that is. */
-export function makeLinks(state: WebAssembly.Memory): Links {
-  const back = stub(state);
+/** Links of a hart. */
+export function makeLinks({ memory, hart }: Place): Links {
+  const back = stub();
   const table = new WebAssembly.Table({ element: "anyfunc", initial: 1024 });
   const slots = new Map<number, number>();
-  const hash = new Int32Array(state.buffer, hashOffset, hashMask + 2);
-  table.set(0, back);
+  const hash = new Int32Array(memory.buffer, hart + hashOffset, hashMask + 2).fill(0);
+  table.set(stubSlot, back);
   let used = 1;
   function slotOf(pc: number): number {
     const known = slots.get(pc);
@@ -64,7 +58,7 @@ export function makeLinks(state: WebAssembly.Memory): Links {
       if (region !== undefined) {
         hash[at] = pc;
         hash[at + 1] = slot;
-      } else if (hash[at] === (pc | 0)) hash[at] = 0;
+      } else if (hash[at] === (pc | 0)) hash.fill(0, at, at + 2);
     },
   };
 }

@@ -204,8 +204,8 @@ const select: Emit = (s, n) => {
 const load =
   (size: 0 | 1 | 2 | 3, opcode: number, ...more: number[]): Emit =>
   (s, n) => {
-    checks.address(s, n.args[0]!, size, "read");
-    access(s.code, opcode, memory.guest);
+    const offset = checks.address(s, n.args[0]!, size, "read");
+    access(s.code, opcode, memory.guest, offset);
     put(s.code, ...more);
   };
 
@@ -214,21 +214,21 @@ const store =
   (s, n) => {
     // The value first: it may be what the address was before.
     const value = bind(s, n.args[1]!, I64);
-    checks.address(s, n.args[0]!, size, "write");
+    const offset = checks.address(s, n.args[0]!, size, "write");
     get(s.code, value);
-    access(s.code, opcode, memory.guest);
+    access(s.code, opcode, memory.guest, offset);
   };
 
 /** Stores of the floating-point file take the register's low bits as they are. */
 const floatStore =
   (size: 1 | 2 | 3): Emit =>
   (s, n) => {
-    checks.address(s, n.args[0]!, size, "write");
+    const offset = checks.address(s, n.args[0]!, size, "write");
     get(s.code, s.f(s.at.fields[n.args[1]!.field as Field]));
-    if (size === 3) access(s.code, 0x39, memory.guest);
+    if (size === 3) access(s.code, 0x39, memory.guest, offset);
     else {
       put(s.code, 0xbd);
-      access(s.code, size === 2 ? 0x3e : 0x3d, memory.guest);
+      access(s.code, size === 2 ? 0x3e : 0x3d, memory.guest, offset);
     }
   };
 
@@ -243,7 +243,9 @@ const rawBits =
 const zeroBlock: Emit = (s, n) => {
   const c = s.code;
   const at = temp(c, I32);
-  checks.address(s, n.args[0]!, 0, "write");
+  const from = checks.address(s, n.args[0]!, 0, "write");
+  i32(c, from);
+  put(c, 0x6a);
   i32(c, -64);
   put(c, 0x71);
   set(c, at);

@@ -3,13 +3,13 @@ import type { Node } from "../../src/isa/vocabulary.ts";
 import type { Instruction } from "../region.ts";
 import type { Code } from "./code.ts";
 
-/** Kinds of accesses that the page table allows or not. `stack`: through the stack pointer, both in one. */
-export type Kind = "read" | "write" | "stack";
+export type Access = "read" | "write";
 
-/** Addresses `[low, low + length)` at which an access of any size may begin. */
-export interface Extent {
+/** The bytes from `low` to before `high`, counted from the address in a register, may be read, or also written. */
+export interface Fact {
   readonly low: number;
-  readonly length: number;
+  readonly high: number;
+  readonly write: boolean;
 }
 
 /** Where an instruction is being lowered. */
@@ -21,11 +21,10 @@ export interface Site {
   /** The local that holds an integer register (not x0), an i64, or a floating-point one, an f64. */
   readonly x: (register: number) => number;
   readonly f: (register: number) => number;
-  /**
-   * i64 locals with the extent that accesses of that kind through that register last met; its length is 0 before there
-   * is one. Register 0 stands for other addresses.
-   */
-  readonly extent: (register: number, kind: Kind) => Extent;
+  /** What is known here of the addresses in registers. */
+  readonly facts: Map<number, Fact>;
+  /** What the block will access through a register's present value. */
+  readonly ahead: (register: number) => Fact | undefined;
   /** An i32 local: 0 while the usual floating-point operation needs no care, else -1. See floats.ts. */
   readonly careful: () => number;
   /** The index of a function of helpers.ts or of an imported floating-point operation. */

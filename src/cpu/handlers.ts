@@ -123,6 +123,7 @@ function trapAt(i,cause){skipped++;R[${hart.tval}]=i+D;R[${hart.tval + 1}]=0;ret
 function recount(i){skipped++;return stop(i,${causeRecount});}
 function later(i){for(const [op,f] of floatHandlers(fault,illegal))T[op]=f;skipped++;return i;}
 function region(i){
+  R[${hart.executed}]=0;
   const pc=regions[code[i+1]](),executed=R[${hart.executed}];
   if(executed===0&&pc!==-1)return entry(i);
   N[${hart.compiled / 2}]+=executed;skipped+=1-executed;return pc===-1?-1:jump(pc,0);

@@ -1,6 +1,8 @@
 // The state of one hart in shared memory: registers, floating-point state, the pending trap, the request word.
 // Engines, signal frames and the debugger all read it here. It knows nothing of Linux.
 
+import { type GuestMemory, hartOffset } from "../memory/guest-memory.ts";
+
 /** Word (int32) offsets into a hart's state. 64-bit values are low word, then high word. */
 export const hart = {
   /** x0..x31, then a sink that takes writes to x0. */
@@ -35,12 +37,7 @@ export const hart = {
   compiled: 154,
   /** Three cells for operands that the floating-point unit gets from outside the register file. */
   operands: 156,
-  /**
-   * Runs of pages that translated code met last, by kind of access: low and length, 64 bits each, for reads, writes and
-   * the stack. Zeros where the page table has changed since: see `forgetExtents`.
-   */
-  extents: 168,
-  words: 180,
+  words: 168,
 } as const;
 
 /** Trap causes, numbered as in `mcause`. */
@@ -63,25 +60,23 @@ export type Cause = (typeof Cause)[keyof typeof Cause];
 
 /** Views of one hart's state. */
 export interface Hart {
-  /** Holds the state from byte 0 on; translated code keeps tables of its own behind it. One page of WebAssembly's. */
-  readonly memory: WebAssembly.Memory;
   readonly i32: Int32Array;
   readonly f64: Float64Array;
 }
 
-/** Views of the hart whose state that memory holds. */
-export function hartAt(memory: WebAssembly.Memory): Hart {
+/** Views of the hart whose state begins at `byteOffset` (a multiple of 8) of `buffer`. */
+export function hartAt(buffer: ArrayBufferLike, byteOffset = 0): Hart {
   return {
-    memory,
-    i32: new Int32Array(memory.buffer, 0, hart.words),
-    f64: new Float64Array(memory.buffer, 0, hart.words / 2),
+    i32: new Int32Array(buffer, byteOffset, hart.words),
+    f64: new Float64Array(buffer, byteOffset, hart.words / 2),
   };
 }
 
-export const newHart = (): Hart => hartAt(new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }));
+/** A hart of its own memory, which only the interpreter can run. */
+export const newHart = (): Hart => hartAt(new SharedArrayBuffer(hart.words * 4));
 
-/** To be called before translated code is entered after the page table has changed. */
-export const forgetExtents = (t: Hart): void => void t.i32.fill(0, hart.extents, hart.extents + 12);
+/** The hart number `index` of those that a guest's memory has room for. */
+export const hartIn = (m: GuestMemory, index: number): Hart => hartAt(m.memory.buffer, hartOffset(index));
 
 const two32 = 2 ** 32;
 

@@ -8,12 +8,12 @@
 import { formOf } from "../isa/riscv/decode.ts";
 import { fieldValue, type Piece, type Source } from "../isa/riscv/encoding.ts";
 import { type Form, instructions, layoutOf } from "../isa/riscv/instructions.ts";
-import { type GuestMemory, Page, pageSize, rightsChanged } from "../memory/guest-memory.ts";
+import { type GuestMemory, Page, pageSize, pagesChanged } from "../memory/guest-memory.ts";
 import * as arith from "./arith.ts";
 import type { Fpu } from "./float/fpu-type.ts";
 import { core, floatFactory } from "./generated.ts";
 import { fieldShift, firstInstruction, frameWords, opIllegal, opNextPage, opRegion, opUndecoded } from "./handlers.ts";
-import { Cause, forgetExtents, type Hart, hart } from "./hart.ts";
+import { Cause, type Hart, hart } from "./hart.ts";
 import { floatName } from "./lowering.ts";
 import { makeScope, type ScopeHooks } from "./scope.ts";
 
@@ -36,8 +36,8 @@ export interface Interpreter {
 }
 
 /**
- * Code compiled from a region, entered with all state in the hart. It leaves the number of instructions executed in the
- * hart, and answers the pc to go on at (an int32), or -1 with pc, cause and tval in the hart. Where it executed none and
+ * Code compiled from a region, entered with all state in the hart, and 0 as the number of instructions executed. It leaves
+ * that number there, and answers the pc to go on at (an int32), or -1 with pc, cause and tval in the hart. Where it executed none and
  * has no trap to tell, its first instruction is one for the interpreter to do.
  */
 export type CompiledRegion = () => number;
@@ -137,21 +137,11 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
 
   const scope = makeScope(h, m, hooks);
 
-  let seen = m.changes[0]!;
-
-  /** What translated code remembers of the page table must not outlive a change. */
-  function catchUp(): void {
-    seen = m.changes[0]!;
-    forgetExtents(h);
-  }
-
   function markCode(page: number): void {
     const byte = m.pages[page]!;
     if ((byte & Page.code) !== 0) return;
     m.pages[page] = byte | Page.code;
-    if ((byte & Page.write) === 0) return;
-    rightsChanged(m);
-    catchUp();
+    pagesChanged(m, page, page + 1);
   }
 
   /** The halfword at `at`, or -1 where it cannot be fetched. */
@@ -203,6 +193,7 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
     hooks.tier?.dropPages(start >>> 12, Math.ceil(end / pageSize));
     for (let page = start >>> 12; page * pageSize < end; page++) {
       m.pages[page]! &= ~Page.code;
+      pagesChanged(m, page, page + 1);
       const f = frameOf[page]!;
       if (f !== 0) clear(f);
       // An instruction that begins in the page before may reach into this one.
@@ -274,7 +265,6 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
         made.rebind();
         hooks.tier?.memoryGrew();
       }
-      if (m.changes[0] !== seen) catchUp();
       return made.run(budget);
     },
     invalidate,

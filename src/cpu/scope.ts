@@ -1,7 +1,7 @@
 // hot path: what emitted JavaScript calls for all that is not its fast path: unaligned and faulting accesses, atomics,
 // control and status registers. One set a hart, bound to its registers and its memory.
 // A function that cannot do its work records the trap (cause, tval, trapped) and answers 0; the emitted text then leaves.
-import { type GuestMemory, Page, pageSize } from "../memory/guest-memory.ts";
+import { type GuestMemory, guestBase, Page, pageSize } from "../memory/guest-memory.ts";
 import { wide } from "./arith.ts";
 import { Cause, type Hart, hart } from "./hart.ts";
 
@@ -114,9 +114,9 @@ export function makeScope(h: Hart, m: GuestMemory, hooks: ScopeHooks) {
   }
 
   // 64-bit atomics go through a BigInt64Array, the only way of JavaScript (about 100 ns). It follows the memory's growth.
-  let bigView = new BigInt64Array(m.u8.buffer as SharedArrayBuffer);
+  let bigView = new BigInt64Array(m.u8.buffer as SharedArrayBuffer, guestBase);
   function big(): BigInt64Array {
-    if (bigView.buffer !== m.u8.buffer) bigView = new BigInt64Array(m.u8.buffer as SharedArrayBuffer);
+    if (bigView.buffer !== m.u8.buffer) bigView = new BigInt64Array(m.u8.buffer as SharedArrayBuffer, guestBase);
     return bigView;
   }
   const pairScratch = new BigInt64Array(1);

@@ -1,5 +1,5 @@
 // Makes a guest process: the tables of its kernel side, empty memory, and the main thread. Loading a program is exec's.
-import { type Hart, newHart, setPc, setX } from "../cpu/hart.ts";
+import { type Hart, hartIn, setPc, setX } from "../cpu/hart.ts";
 import { Clock, readClock } from "../host/clock.ts";
 import { host } from "../host/syscall.ts";
 import { type AddressSpace, newAddressSpace, type SpaceLimit } from "../memory/address-space.ts";
@@ -66,7 +66,7 @@ export function newProcess(o: ProcessOptions): Task {
     log: o.log,
     exit: undefined,
   };
-  return newTask(process, newHart());
+  return newTask(process, hartIn(process.memory, 0));
 }
 
 const newTask = (process: Process, hart: Hart): Task => ({

@@ -8,7 +8,16 @@
 // Page table and host are changed in an order that other threads survive: rights are taken from the page table before
 // the host's pages change, and given after.
 import { served } from "./backing.ts";
-import { dropCode, type GuestMemory, growTo, Page, pageSize, rightsChanged } from "./guest-memory.ts";
+import {
+  addressLimit,
+  dropCode,
+  type GuestMemory,
+  growTo,
+  guestBase,
+  Page,
+  pageSize,
+  pagesChanged,
+} from "./guest-memory.ts";
 import {
   clip,
   commit,
@@ -40,7 +49,7 @@ export interface AddressSpace extends Mappings {
 }
 
 /** Guest addresses end here; the 64 KiB above stay free, so that no access wraps. */
-export const taskSize = 2 ** 32 - 2 ** 16;
+export const taskSize = addressLimit - 2 ** 16;
 /** The lowest address that can be mapped. */
 export const minAddress = 2 ** 16;
 /** Pages that stay free below a mapping that grows down. */
@@ -109,7 +118,7 @@ export function clearPages(space: AddressSpace, start: number, end: number): voi
   const { pages } = space.memory;
   dropCode(space.memory, start, end);
   for (let page = start; page < end; page++) pages[page]! &= Page.watch;
-  rightsChanged(space.memory);
+  pagesChanged(space.memory, start, end);
 }
 
 /** Gives pages `[start, end)` new rights. Pages past the end of their file stay so. */
@@ -120,7 +129,7 @@ export function paintPages(space: AddressSpace, start: number, end: number, bits
     const old = pages[page]!;
     pages[page] = (old & Page.watch) | (old & Page.bus ? Page.bus : bits);
   }
-  rightsChanged(space.memory);
+  pagesChanged(space.memory, start, end);
 }
 
 /** Marks pages as past the end of their file. */
@@ -128,12 +137,12 @@ export function markBus(space: AddressSpace, start: number, end: number): void {
   const { pages } = space.memory;
   dropCode(space.memory, start, end);
   for (let page = start; page < end; page++) pages[page] = (pages[page]! & Page.watch) | Page.bus;
-  rightsChanged(space.memory);
+  pagesChanged(space.memory, start, end);
 }
 
 const growthStep = 64 * mebi;
 // From 2 GiB on, the engine's typed arrays are 2 to 12 times slower at every index (Bun 1.4.5: 1.3 ns become 3 to 15).
-const fastSize = 2 ** 31 - 2 ** 16;
+const fastSize = 2 ** 31 - 2 ** 16 - guestBase;
 
 /**
  * Makes the memory reach to page `end`, as it must where the guest may touch a page. It grows in large steps, since each
@@ -143,7 +152,7 @@ export function reachTo(space: AddressSpace, end: number): boolean {
   const m = space.memory;
   const bytes = end * pageSize;
   if (bytes <= m.size) return true;
-  const most = bytes <= fastSize ? fastSize : 2 ** 32;
+  const most = bytes <= fastSize ? fastSize : addressLimit;
   return growTo(m, Math.min(Math.max(bytes, m.size + growthStep), most)) || growTo(m, bytes);
 }
 

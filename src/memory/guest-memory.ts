@@ -1,12 +1,19 @@
 // Guest memory as bytes: the shared WebAssembly memory, its page table of one byte a page, and checked copies.
-// A guest address is an offset into the memory. What is mapped where, and from which file, is address-space.ts's job.
+// The memory begins with what is the emulator's: the page table, and the state of harts. Behind it, from `guestBase` on,
+// lies the guest's: a guest address is an offset from there, in JavaScript's views and in WebAssembly (as the constant
+// offset of an access) alike. So translated code reaches all three as its first memory, which is the fastest, and no
+// guest address, being unsigned, can reach what lies before. What is mapped where is address-space.ts's job.
 import { guardLostPages } from "../host/lost-pages.ts";
 import { addressOf } from "../host/syscall.ts";
 
 export const pageSize = 4096;
 const pageShift = 12;
+
+const kibi = 1024;
+/** Byte offset of the guest's address 0 in the memory. The engine tests accesses whose constant offset is 8 MiB or more. */
+export const guestBase = 7680 * kibi;
 /** The guest's address space ends here. */
-export const addressLimit = 2 ** 32;
+export const addressLimit = 2 ** 32 - guestBase;
 
 /** Bits of a page-table byte. */
 export const Page = {
@@ -19,17 +26,17 @@ export const Page = {
   watch: 16,
   /** Mapped, but past the end of its file: SIGBUS. The permission bits are clear. */
   bus: 32,
+  /** This page and the next can be read, and neither is watched: what begins here may run on into the next. */
+  readOn: 64,
+  /** They can be written, have no code, and neither is watched. */
+  writeOn: 128,
 } as const;
 
-/** Views of one guest address space's bytes. Another worker makes its own from `memory` and `pages.buffer`. */
+/** Views of one guest address space's bytes. Another worker makes its own from `memory`. */
 export interface GuestMemory {
   readonly memory: WebAssembly.Memory;
   /** The page table. Index: address >>> 12. */
   readonly pages: Uint8Array;
-  /** Holds the page table from byte 0 on, then `lost` and `changes`. */
-  readonly pageTable: WebAssembly.Memory;
-  /** Counts what takes rights from pages, or marks writable ones as code or watched: see `rightsChanged`. One word. */
-  readonly changes: Int32Array;
   /** Where the host replaced a page that its file lost, by zeros: the address of the access, then 1. See host/lost-pages.ts. */
   readonly lost: Int32Array;
   u8: Uint8Array;
@@ -52,34 +59,36 @@ export interface GuestMemory {
 }
 
 const wasmPage = 65536;
-const pageCount = addressLimit / pageSize;
+const pageCount = 2 ** 32 / pageSize;
+// Byte offsets in the memory: the page table is at 0.
+const lostOffset = pageCount;
+const hartsOffset = lostOffset + pageSize;
 
-/** What the page table's memory holds, at byte offsets. */
-export const tableOffset = { pages: 0, lost: pageCount, changes: pageCount + 64 } as const;
+/** Bytes that a hart has in the memory: its state, and tables of what is translated for it. */
+export const hartBytes = 24 * kibi;
+export const mostHarts = Math.floor((guestBase - hartsOffset) / hartBytes);
+
+/** Byte offset of a hart in the memory. */
+export const hartOffset = (index: number): number => hartsOffset + index * hartBytes;
 
 /** A new, empty memory of at least `initial` bytes. */
 export function newGuestMemory(initial: number): GuestMemory {
   const memory = new WebAssembly.Memory({
-    initial: Math.ceil(initial / wasmPage),
-    maximum: addressLimit / wasmPage,
+    initial: Math.ceil((guestBase + initial) / wasmPage),
+    maximum: 2 ** 32 / wasmPage,
     shared: true,
   });
-  const tablePages = pageCount / wasmPage + 1;
-  const table = new WebAssembly.Memory({ initial: tablePages, maximum: tablePages, shared: true });
-  const m = attachGuestMemory(memory, table);
+  const m = attachGuestMemory(memory);
   guardLostPages(m.hostBase, m.lost);
   return m;
 }
 
-/** Views of a memory that exists, and of its page table. */
-export function attachGuestMemory(memory: WebAssembly.Memory, pageTable: WebAssembly.Memory): GuestMemory {
-  const table = pageTable.buffer;
+/** Views of a memory that exists. */
+export function attachGuestMemory(memory: WebAssembly.Memory): GuestMemory {
   return {
     memory,
-    pageTable,
-    pages: new Uint8Array(table, tableOffset.pages, pageCount),
-    lost: new Int32Array(table, tableOffset.lost, 2),
-    changes: new Int32Array(table, tableOffset.changes, 1),
+    pages: new Uint8Array(memory.buffer, 0, pageCount),
+    lost: new Int32Array(memory.buffer, lostOffset, 2),
     codeChanged: () => {},
     fault: () => false,
     ...viewsOf(memory),
@@ -89,20 +98,20 @@ export function attachGuestMemory(memory: WebAssembly.Memory, pageTable: WebAsse
 function viewsOf(memory: WebAssembly.Memory) {
   const b = memory.buffer;
   return {
-    u8: new Uint8Array(b),
-    i8: new Int8Array(b),
-    u16: new Uint16Array(b),
-    i16: new Int16Array(b),
-    i32: new Int32Array(b),
-    view: new DataView(b),
-    hostBase: addressOf(new Uint8Array(b)),
-    size: b.byteLength,
+    u8: new Uint8Array(b, guestBase),
+    i8: new Int8Array(b, guestBase),
+    u16: new Uint16Array(b, guestBase),
+    i16: new Int16Array(b, guestBase),
+    i32: new Int32Array(b, guestBase),
+    view: new DataView(b, guestBase),
+    hostBase: addressOf(new Uint8Array(b)) + guestBase,
+    size: b.byteLength - guestBase,
   };
 }
 
 /** Renews the views after another worker, or `growTo`, made the memory larger. */
 export function refresh(m: GuestMemory): void {
-  if (m.memory.buffer.byteLength !== m.size) Object.assign(m, viewsOf(m.memory));
+  if (m.memory.buffer.byteLength !== guestBase + m.size) Object.assign(m, viewsOf(m.memory));
 }
 
 /** Makes the memory at least `bytes` long. False where the engine refuses. */
@@ -149,12 +158,20 @@ export function writable(m: GuestMemory, addr: number, length: number): Uint8Arr
   return m.u8.subarray(addr, addr + length);
 }
 
-/**
- * Says that some page allows less than it did: what was remembered of the page table is to be looked up again. Every
- * write to `pages` that takes a right, or sets `code` or `watch` where `write` or `read` is, is followed by a call.
- */
-export function rightsChanged(m: GuestMemory): void {
-  Atomics.add(m.changes, 0, 1);
+const plainRead = (byte: number): boolean => (byte & (Page.read | Page.watch)) === Page.read;
+const plainWrite = (byte: number): boolean => (byte & (Page.write | Page.code | Page.watch)) === Page.write;
+
+/** Brings the bits that stand for two pages up to date. Follows every other change of the bytes of `[start, end)`. */
+export function pagesChanged(m: GuestMemory, start: number, end: number): void {
+  let next = m.pages[end]!;
+  for (let page = end - 1; page >= Math.max(0, start - 1); page--) {
+    const byte = m.pages[page]!;
+    const on =
+      (plainRead(byte) && plainRead(next) ? Page.readOn : 0) |
+      (plainWrite(byte) && plainWrite(next) ? Page.writeOn : 0);
+    m.pages[page] = (byte & ~(Page.readOn | Page.writeOn)) | on;
+    next = byte;
+  }
 }
 
 /** Tells the engine of each page in `[start, end)` (page numbers) that has code, and forgets that it has. */
@@ -163,6 +180,7 @@ export function dropCode(m: GuestMemory, start: number, end: number): void {
     if (!(m.pages[page]! & Page.code)) continue;
     // Not Atomics.and: once optimized (Bun 1.4.5), it left 0 in the byte.
     m.pages[page]! &= ~Page.code;
+    pagesChanged(m, page, page + 1);
     m.codeChanged(page * pageSize, (page + 1) * pageSize);
   }
 }

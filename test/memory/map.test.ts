@@ -424,7 +424,7 @@ test("a larger stack, or a larger program, moves the top of the stack up", () =>
 test("another worker's views of the same buffers show the same mappings", () => {
   const s = newSpace();
   const addr = map(s, 0, 2 * K, RW, anon);
-  const memory = attachGuestMemory(s.memory.memory, s.memory.pageTable);
+  const memory = attachGuestMemory(s.memory.memory);
   const { head, records, files, names } = s;
   const other = attachAddressSpace(memory, { head, records, files, names });
   expect(mapsText(other)).toBe(mapsText(s));

@@ -1,0 +1,166 @@
+// Where in a region the hart's registers are in locals, and which locals are newer than the hart's memory. A register is
+// loaded where it is first used, or on the way into a loop that uses it, and stored where the region is left or a call
+// is made. Sets of registers are pairs of words: bit r of the first for xr, of the second for fr.
+import type { Field, Node } from "../../src/isa/vocabulary.ts";
+import type { Block, Instruction, Region } from "../region.ts";
+import type { Tree, Way } from "../structure.ts";
+
+export interface Registers {
+  readonly x: number;
+  readonly f: number;
+}
+
+export const none: Registers = { x: 0, f: 0 };
+export const all: Registers = { x: -2, f: -1 };
+export const union = (a: Registers, b: Registers): Registers => ({ x: a.x | b.x, f: a.f | b.f });
+export const common = (a: Registers, b: Registers): Registers => ({ x: a.x & b.x, f: a.f & b.f });
+export const without = (a: Registers, b: Registers): Registers => ({ x: a.x & ~b.x, f: a.f & ~b.f });
+export const same = (a: Registers, b: Registers): boolean => a.x === b.x && a.f === b.f;
+
+/** The numbers of the registers of one file. */
+export function* numbersOf(word: number): Generator<number> {
+  for (let rest = word; rest !== 0; rest &= rest - 1) yield 31 - Math.clz32(rest & -rest);
+}
+
+export interface Accesses {
+  readonly reads: Registers;
+  readonly writes: Registers;
+}
+
+/** Registers that instructions name, x0 apart. */
+export function accessesOf(code: readonly Instruction[]): Accesses {
+  let [readX, readF, writtenX, writtenF] = [0, 0, 0, 0];
+  for (const { does, fields } of code) {
+    const visit = (n: Node): void => {
+      const bit = n.field === undefined ? 0 : 1 << fields[n.field as Field];
+      if (n.op === "x") readX |= bit;
+      else if (n.op === "x.set") writtenX |= bit;
+      else if (n.op.endsWith(".reg")) readF |= bit;
+      else if (n.op.endsWith(".set")) writtenF |= bit;
+      n.args.forEach(visit);
+    };
+    does.forEach(visit);
+  }
+  return { reads: { x: readX & -2, f: readF }, writes: { x: writtenX & -2, f: writtenF } };
+}
+
+interface Edge {
+  readonly from: number;
+  readonly to: number;
+  readonly back: boolean;
+}
+
+/** What holds throughout a loop. */
+export interface Loop {
+  readonly writes: Registers;
+  readonly calls: boolean;
+}
+
+/** By the block's number. */
+export interface Flow {
+  /** Registers that are in locals at the block's beginning. */
+  readonly known: readonly Registers[];
+  /** Of these, those whose locals may be newer. */
+  readonly dirty: readonly Registers[];
+  /** By the number of its head. */
+  readonly loops: ReadonlyMap<number, Loop>;
+  readonly indexOf: ReadonlyMap<Block, number>;
+}
+
+export function headOf(t: Tree): Block | number {
+  return t.kind === "loop" ? t.label : t.kind === "block" ? headOf(t.inner) : t.block;
+}
+
+function edgesOf(tree: Tree, indexOf: ReadonlyMap<Block, number>): Edge[] {
+  const edges: Edge[] = [];
+  const way = (from: Block, w: Way): void => {
+    const source = indexOf.get(from)!;
+    if (w.kind === "inline") {
+      const head = headOf(w.tree);
+      edges.push({ from: source, to: typeof head === "number" ? head : indexOf.get(head)!, back: false });
+      visit(w.tree);
+    } else if (w.kind !== "exit") edges.push({ from: source, to: w.label, back: w.kind === "continue" });
+  };
+  const visit = (t: Tree): void => {
+    switch (t.kind) {
+      case "loop":
+        visit(t.body);
+        return;
+      case "block":
+        visit(t.inner);
+        visit(t.after);
+        return;
+      case "code":
+        way(t.block, t.to);
+        return;
+      case "branch":
+        way(t.block, t.taken);
+        way(t.block, t.otherwise);
+        return;
+      case "call":
+        way(t.block, t.next);
+        return;
+    }
+  };
+  visit(tree);
+  return edges;
+}
+
+export function flowOf(region: Region, tree: Tree): Flow {
+  const { blocks } = region;
+  const indexOf = new Map(blocks.map((b, i) => [b, i]));
+  const edges = edgesOf(tree, indexOf);
+  const before = blocks.map((_, i) => edges.filter((e) => e.to === i).map((e) => e.from));
+  const after = blocks.map((_, i) => edges.filter((e) => e.from === i).map((e) => e.to));
+  const uses = blocks.map((b) => accessesOf(b.code));
+  const calls = blocks.map((b) => b.end.kind === "call");
+
+  const loops = new Map<number, Loop>();
+  const wanted: Registers[] = blocks.map(() => none);
+  for (const head of new Set(edges.filter((e) => e.back).map((e) => e.to))) {
+    const back = edges.filter((e) => e.back && e.to === head).map((e) => e.from);
+    const inside = reach(back, (b) => (b === head ? [] : before[b]!)).add(head);
+    const writes = [...inside].map((b) => uses[b]!.writes).reduce(union, none);
+    loops.set(head, { writes, calls: [...inside].some((b) => calls[b]!) });
+    // Where each time round makes a call, the registers are lost each time, and are loaded as they are used.
+    const quiet = reach([head], (b) => (calls[b]! ? [] : after[b]!.filter((s) => inside.has(s))));
+    if (!back.some((b) => quiet.has(b) && !calls[b]!)) continue;
+    const used = union([...inside].map((b) => uses[b]!.reads).reduce(union, none), writes);
+    for (const b of inside) wanted[b] = union(wanted[b]!, used);
+  }
+
+  const known = blocks.map((_, i) => (i === 0 ? wanted[0]! : all));
+  const knownBehind = (b: number): Registers =>
+    calls[b]! ? none : union(known[b]!, union(uses[b]!.reads, uses[b]!.writes));
+  settle(blocks.length, (b) => {
+    if (b === 0) return false;
+    const now = union(wanted[b]!, before[b]!.map(knownBehind).reduce(common, all));
+    const changed = !same(now, known[b]!);
+    known[b] = now;
+    return changed;
+  });
+
+  const dirty = blocks.map(() => none);
+  const dirtyBehind = (b: number): Registers => (calls[b]! ? none : union(dirty[b]!, uses[b]!.writes));
+  settle(blocks.length, (b) => {
+    const now = common(before[b]!.map(dirtyBehind).reduce(union, none), known[b]!);
+    const changed = !same(now, dirty[b]!);
+    dirty[b] = now;
+    return changed;
+  });
+  return { known, dirty, loops, indexOf };
+}
+
+/** What can be reached from `starts`, these included. */
+function reach(starts: readonly number[], next: (b: number) => readonly number[]): Set<number> {
+  const found = new Set(starts);
+  for (const b of found) for (const n of next(b)) found.add(n);
+  return found;
+}
+
+function settle(count: number, step: (block: number) => boolean): void {
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (let b = 0; b < count; b++) changed = step(b) || changed;
+  }
+}
