@@ -48,6 +48,7 @@ export interface Tiers extends Tier {
 
 const emitters = { js: makeJsEmitter, wasm: makeWasmEmitter } satisfies Record<EmitterName, (p: Place) => Emitter>;
 
+const quiet = Number(process.env['QUIET'] ?? 50);
 export function makeTiers(name: EmitterName): Tiers {
   let interpreter: Interpreter | undefined;
   let emitter: Emitter | undefined;
@@ -88,9 +89,31 @@ export function makeTiers(name: EmitterName): Tiers {
     figures.instructions += region.instructions;
   }
 
+  /** What was never reached until code is hot is seldom reached later: it is left out. With no heat nothing is known. */
+  const fetch = (pc: number): number =>
+    tuning.heat[name] < 2 || interpreter!.seen(pc) ? interpreter!.probe(pc) : -1;
+
+  /** Regions that were compiled since all were put together, and when the last of them was. */
+  let fresh = 0;
+  let last = 0;
+
+  /** Compiles all regions anew, as one module, in which they call each other directly. */
+  function putTogether(): void {
+    const begun = performance.now();
+    const all = [...entries.values()];
+    const made = emitter!.compile(all);
+    all.forEach((region, i) => {
+      interpreter!.plant(region.pc, made[i]!);
+      emitter!.link(region.pc, made[i]!);
+    });
+    fresh = 0;
+    figures.seconds += (performance.now() - begun) / 1000;
+  }
+
   return {
     figures,
     heat: tuning.heat[name],
+    pause: tuning.fuel,
     attach: (place) => {
       interpreter = place.interpreter;
       emitter = emitters[name](place);
@@ -98,9 +121,14 @@ export function makeTiers(name: EmitterName): Tiers {
     hot: (pc) => {
       if (interpreter === undefined || emitter === undefined || entries.has(pc)) return;
       const begun = performance.now();
-      const region = findRegion(pc, interpreter.probe, tuning.regionInstructions, emitter.shape);
+      const region = findRegion(pc, fetch, tuning.regionInstructions, emitter.shape);
       if (region !== undefined) keep(region, emitter.compile([region])[0]!);
-      figures.seconds += (performance.now() - begun) / 1000;
+      last = performance.now();
+      fresh++;
+      figures.seconds += (last - begun) / 1000;
+    },
+    paused: () => {
+      if (fresh > 1 && performance.now() - last > quiet) putTogether();
     },
     dropPages: (first, last) => {
       if (entries.size === 0) return;

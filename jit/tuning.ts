@@ -14,7 +14,7 @@ export const tuning = {
   /** Instructions of a region that does not loop. */
   straightInstructions: 60,
   /** Instructions that a region may execute before it must return: bounds the delay of signals. */
-  fuel: 20_000,
+  fuel: 100_000,
   /** Calls of the guest that become calls inside each other. Each takes some 200 bytes of the host's stack. */
   callDepth: 500,
   /** Ways back to the head of a loop that become loops of their own in WebAssembly. */

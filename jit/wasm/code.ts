@@ -13,6 +13,7 @@ export interface Code {
   /** Byte offset of the hart's state in the memory. */
   readonly hart: number;
   readonly hints: Hint[];
+  readonly callees: encoder.Callee[];
   /** Types of the locals, parameters first. */
   readonly locals: ValueType[];
   /** Labels that are open. */
@@ -26,6 +27,7 @@ export const newCode = (params: readonly ValueType[], hart: number): Code => ({
   out: newBytes(1024),
   hart,
   hints: [],
+  callees: [],
   locals: [...params],
   depth: 0,
   free: { [I32]: [], [I64]: [], [F32]: [], [F64]: [] },
@@ -46,6 +48,7 @@ export const op = {
   return: 0x0f,
   call: 0x10,
   callIndirect: 0x11,
+  returnCall: 0x12,
   returnCallIndirect: 0x13,
   drop: 0x1a,
   select: 0x1b,
@@ -193,6 +196,13 @@ export function call(c: Code, index: number): void {
   encoder.unsigned(c.out, index);
 }
 
+/** Calls, or goes over into, a function of the same module, by its number among them. */
+export function callOwn(c: Code, opcode: typeof op.call | typeof op.returnCall, callee: number): void {
+  put(c, opcode);
+  c.callees.push({ offset: c.out.length, callee });
+  put(c, 0, 0, 0, 0, 0);
+}
+
 /** Calls the region in the slot on the stack; its parameters are below. */
 export function callIndirect(c: Code): void {
   put(c, op.callIndirect, 0, 0);
@@ -206,5 +216,5 @@ export function finish(c: Code, type: encoder.FunctionType, name: string | undef
     if (last?.[1] === t) last[0]++;
     else runs.push([1, t]);
   }
-  return { type, locals: runs, code: c.out, hints: c.hints, name };
+  return { type, locals: runs, code: c.out, hints: c.hints, callees: c.callees, name };
 }

@@ -15,6 +15,7 @@ import {
   type Code,
   call,
   callIndirect,
+  callOwn,
   end,
   finish,
   get,
@@ -87,6 +88,8 @@ interface Emitter {
   /** Local: the slot of the function that goes on. */
   readonly slot: number;
   readonly slotOf: (pc: number) => number;
+  /** The number of the module's function that is the region at an address. */
+  readonly own: ReadonlyMap<number, number>;
   /** Locals of registers, by number. */
   readonly x: Map<number, number>;
   readonly f: Map<number, number>;
@@ -129,6 +132,7 @@ function emitRegion(
   hartOffset: number,
   helper: (name: string) => number,
   slotOf: (pc: number) => number,
+  own: ReadonlyMap<number, number>,
 ): FunctionCode {
   const c = newCode(regionType.params, hartOffset);
   const tree = structure(region);
@@ -139,6 +143,7 @@ function emitRegion(
     count: newLocal(c, I32),
     slot: newLocal(c, I32),
     slotOf,
+    own,
     x: new Map(),
     f: new Map(),
     known: none,
@@ -189,6 +194,7 @@ function emitRegion(
   const shift = start.out.length;
   append(start.out, c.out);
   start.hints.push(...c.hints.map((h) => ({ ...h, offset: h.offset + shift })));
+  start.callees.push(...c.callees.map((x) => ({ ...x, offset: x.offset + shift })));
   return finish(start, regionType, name);
 }
 
@@ -229,12 +235,25 @@ function enter(e: Emitter, to: number): void {
 
 /** Leaves for an address of the guest, to the region that begins there if there is one. */
 function exitTo(e: Emitter, to: number): void {
+  const c = e.code;
   flush(e);
-  i32(e.code, e.slotOf(to));
-  set(e.code, e.slot);
-  i32(e.code, to);
-  set(e.code, pc);
-  br(e.code, onward);
+  i32(c, to);
+  set(c, pc);
+  const own = e.own.get(to);
+  if (own === undefined) {
+    i32(c, e.slotOf(to));
+    set(c, e.slot);
+    br(c, onward);
+    return;
+  }
+  get(c, e.count);
+  i32(c, tuning.fuel);
+  put(c, 0x4a); // i32.gt_s
+  brIf(c, outside, false);
+  storeHart(c, hart.executed, e.count);
+  get(c, depth);
+  get(c, pc);
+  callOwn(c, op.returnCall, own);
 }
 
 /** Leaves to the interpreter at an address. */
@@ -323,6 +342,7 @@ function emitCall(e: Emitter, { code, end: ending }: Block): void {
   const c = e.code;
   const last = code.at(-1)!;
   flush(e);
+  const own = ending.to === undefined ? undefined : e.own.get(ending.to);
   if (ending.to === undefined) findSlot(e);
   else {
     i32(c, ending.to);
@@ -342,8 +362,10 @@ function emitCall(e: Emitter, { code, end: ending }: Block): void {
   i32(c, 1);
   put(c, 0x6a);
   get(c, pc);
-  get(c, e.slot);
-  callIndirect(c);
+  if (own === undefined) {
+    get(c, e.slot);
+    callIndirect(c);
+  } else callOwn(c, op.call, own);
   set(c, pc);
   loadHart(c, hart.executed, I32);
   set(c, e.count);
@@ -510,7 +532,8 @@ export function emitModule(regions: readonly Region[], hartOffset: number, slotO
     indices.set(name, helpers.length);
     return helpers.push(name) - 1;
   };
-  const functions = regions.map((region, i) => emitRegion(region, String(i), hartOffset, helper, slotOf));
+  const own = new Map(regions.map((r, i) => [r.pc, i]));
+  const functions = regions.map((region, i) => emitRegion(region, String(i), hartOffset, helper, slotOf, own));
   const imports: Import[] = [
     memoryImport,
     { module: "env", name: "table", kind: "table", minimum: 1 },

@@ -41,6 +41,11 @@ export function unsigned(b: Bytes, value: number): void {
   byte(b, value);
 }
 
+/** Writes an unsigned number over five bytes. */
+function patch(b: Bytes, at: number, value: number): void {
+  for (let i = 0; i < 5; i++) b.at[at + i] = ((value >>> (7 * i)) & 127) | (i < 4 ? 128 : 0);
+}
+
 /** A safe integer as signed LEB128. */
 export function signed(b: Bytes, value: number): void {
   for (;;) {
@@ -102,6 +107,12 @@ export interface Hint {
   readonly likely: boolean;
 }
 
+/** Five bytes at an offset in a function's code where the index of function `callee` of the module's own is to stand. */
+export interface Callee {
+  readonly offset: number;
+  readonly callee: number;
+}
+
 export interface FunctionCode {
   readonly type: FunctionType;
   /** Runs of locals after the parameters. */
@@ -109,6 +120,7 @@ export interface FunctionCode {
   /** The instructions, without the last `end`. */
   readonly code: Bytes;
   readonly hints: readonly Hint[];
+  readonly callees: readonly Callee[];
   /** Under this name it is exported. */
   readonly name: string | undefined;
 }
@@ -201,7 +213,9 @@ export function encodeModule(m: Module): Uint8Array<ArrayBuffer> {
     }
     unsigned(codes, locals.length + f.code.length + 1);
     append(codes, locals);
+    const begin = codes.length;
     append(codes, f.code);
+    for (const { offset, callee } of f.callees) patch(codes, begin + offset, importedFunctions + callee);
     byte(codes, 0x0b);
     if (f.hints.length > 0) {
       hinted++;

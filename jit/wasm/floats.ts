@@ -8,7 +8,7 @@ import type { Field, Node, Op } from "../../src/isa/vocabulary.ts";
 import { address } from "./checks.ts";
 import {
   access,
-  type Code,
+  brIf,
   call,
   end,
   f32,
@@ -19,8 +19,8 @@ import {
   loadHart,
   memory,
   op,
+  open,
   openIf,
-  orElse,
   put,
   set,
   tee,
@@ -28,7 +28,7 @@ import {
 } from "./code.ts";
 import { F32, F64, I32, I64 } from "./encoder.ts";
 import type { Emit, Site } from "./site.ts";
-import { fusedIfSure } from "./twofold.ts";
+import { fuseDoubles, fuseSingles, isUsual, type Signs, sumError, toNearest } from "./twofold.ts";
 
 type Format = "f32" | "f64";
 
@@ -37,13 +37,6 @@ const rne = 0;
 const rtz = 1;
 const rmm = 4;
 const dynamic = 7;
-
-/** f32 on the stack to a boxed f64. */
-export function box(c: Code): void {
-  put(c, 0xbc, 0xad);
-  i64(c, -(2 ** 32));
-  put(c, 0x84, 0xbf);
-}
 
 /** Pushes a register as f32: the canonical NaN where it is not boxed. */
 export const unboxed: Emit = (s, n) => {
@@ -116,17 +109,38 @@ function operands(s: Site, n: Node): number[] {
     });
 }
 
-/** Where the condition on the stack holds: has the helper do the operation, into `result`. */
-function otherwise(s: Site, n: Node, locals: readonly number[], result: number, helper: Op = n.op): void {
+/** Has the helper do an operation on operands that `push` pushes, into `result`: it knows all cases, and sets the flags. */
+function byHelper(s: Site, n: Node, push: () => void, result: number, helper: Op = n.op): void {
+  const c = s.code;
+  if (!modeIsGood(s, n)) {
+    s.leave();
+    return;
+  }
+  push();
+  call(c, s.helper(helper));
+  set(c, s.careful());
+  set(c, result);
+}
+
+/**
+ * Where the condition on the stack holds: has the helper do the operation, into `result`. `exact` pushes, where given,
+ * whether `result` is right all the same, and exact.
+ */
+function otherwise(s: Site, n: Node, locals: readonly number[], result: number, exact?: () => void): void {
   const c = s.code;
   openIf(c, false);
-  if (modeIsGood(s, n)) {
+  const done = c.depth;
+  if (exact !== undefined) {
+    open(c, op.block);
+    exact();
+    brIf(c, done);
+  }
+  const push = (): void => {
     for (const l of locals) get(c, l);
     if (roundsBy(n)) i32(c, s.at.fields.rm);
-    call(c, s.helper(helper));
-    set(c, result);
-    readCare(s);
-  }
+  };
+  byHelper(s, n, push, result);
+  if (exact !== undefined) end(c);
   end(c);
 }
 
@@ -134,15 +148,7 @@ function otherwise(s: Site, n: Node, locals: readonly number[], result: number, 
 const slow: Emit = (s, n) => {
   const c = s.code;
   const result = temp(c, localType[n.type as Format]);
-  if (!modeIsGood(s, n)) {
-    s.leave();
-    put(c, op.unreachable);
-    return;
-  }
-  for (const a of n.args) s.push(a);
-  call(c, s.helper(n.op));
-  set(c, result);
-  readCare(s);
+  byHelper(s, n, () => n.args.forEach(s.push), result);
   get(c, result);
 };
 
@@ -184,70 +190,110 @@ function isOdd(s: Site, format: Format, kind: "add" | "mul", result: number): vo
   put(c, 0x4f);
 }
 
-/** A result that an addition gives is ordinary where it is finite; one that may underflow, where it is above that too. */
-const arithmetic =
-  (format: Format) =>
-  (opcode: number, kind: "add" | "mul"): Emit =>
-    nearest((s, n) => {
-      const c = s.code;
-      const locals = operands(s, n);
-      const result = temp(c, localType[format]);
-      for (const l of locals) get(c, l);
-      put(c, opcode);
-      set(c, result);
-      isOdd(s, format, kind, result);
-      otherwise(s, n, locals, result);
-      get(c, result);
-    });
+/** Pushes whether a value is 0. */
+function isZero(s: Site, format: Format, local: number): void {
+  get(s.code, local);
+  if (format === "f64") f64(s.code, 0);
+  else f32(s.code, 0);
+  put(s.code, format === "f64" ? 0x61 : 0x5b);
+}
+
+type Arithmetic = "add" | "sub" | "mul" | "div" | "sqrt";
+
+const opcodes: Readonly<Record<Format, Readonly<Record<Arithmetic, number>>>> = {
+  f64: { add: 0xa0, sub: 0xa1, mul: 0xa2, div: 0xa3, sqrt: 0x9f },
+  f32: { add: 0x92, sub: 0x93, mul: 0x94, div: 0x95, sqrt: 0x91 },
+};
+
+/** Pushes whether a sum, difference or product lost nothing, or a quotient is 0 as its dividend is; not always when it is so. */
+function isExact(s: Site, format: Format, kind: Arithmetic, [a, b]: readonly number[], result: number): void {
+  const c = s.code;
+  const wide = (local: number): void => {
+    get(c, local);
+    if (format === "f32") put(c, 0xbb);
+  };
+  if (kind === "add" || kind === "sub") {
+    const [x, y, sum] = [temp(c, F64), temp(c, F64), temp(c, F64)];
+    wide(a!);
+    set(c, x);
+    wide(b!);
+    if (kind === "sub") put(c, 0x9a);
+    set(c, y);
+    wide(result);
+    set(c, sum);
+    sumError(c, x, y, sum);
+    f64(c, 0);
+    put(c, 0x61);
+    return;
+  }
+  if (kind === "mul" && format === "f32") {
+    wide(a!);
+    wide(b!);
+    put(c, 0xa2);
+    wide(result);
+    put(c, 0x61);
+    return;
+  }
+  isZero(s, format, result);
+  isZero(s, format, a!);
+  if (kind === "mul") {
+    isZero(s, format, b!);
+    put(c, 0x72);
+  }
+  put(c, 0x71);
+  if (kind !== "mul") return;
+  // Factors of up to 26 bits, and nothing near underflow.
+  get(c, a!);
+  put(c, 0xbd);
+  get(c, b!);
+  put(c, 0xbd, 0x84);
+  i64(c, 37);
+  put(c, 0x86, 0x50);
+  isUsual(c, result);
+  put(c, 0x71, 0x72);
+}
+
+/**
+ * A result that an addition or a root gives is ordinary where it is finite; one that may underflow, where it is above that
+ * too. What is exact is right anyway.
+ */
+const arithmetic = (format: Format, kind: Arithmetic): Emit =>
+  nearest((s, n) => {
+    const c = s.code;
+    const locals = operands(s, n);
+    const result = temp(c, localType[format]);
+    for (const l of locals) get(c, l);
+    put(c, opcodes[format][kind]);
+    set(c, result);
+    isOdd(s, format, kind === "mul" || kind === "div" ? "mul" : "add", result);
+    const exact = (): void => {
+      isExact(s, format, kind, locals, result);
+      toNearest(c, s.careful());
+      put(c, 0x71);
+    };
+    otherwise(s, n, locals, result, kind === "sqrt" ? undefined : exact);
+    get(c, result);
+  });
 
 /** The helper fuses a * b + c; the other three are it with signs changed. NaNs become canonical, whatever their sign. */
-const fused = (format: Format, negateProduct: boolean, negateAddend: boolean): Emit =>
+const fused = (format: Format, signs: Signs): Emit =>
   anyMode((s, n) => {
     const c = s.code;
-    const negate = format === "f64" ? 0x9a : 0x8c;
     const result = temp(c, localType[format]);
-    const locals = operands(s, n);
-    const pushAll = (): void => {
+    const locals = operands(s, n) as [number, number, number];
+    const done = c.depth;
+    open(c, op.block);
+    const { rm } = s.at.fields;
+    if (rm === rne || rm === dynamic)
+      (format === "f64" ? fuseDoubles : fuseSingles)(c, locals, signs, s.careful(), result, done);
+    const push = (): void => {
       locals.forEach((l, i) => {
         get(c, l);
-        if ((i === 0 && negateProduct) || (i === 2 && negateAddend)) put(c, negate);
+        if ((i === 0 && signs.negateProduct) || (i === 2 && signs.negateAddend)) put(c, format === "f64" ? 0x9a : 0x8c);
       });
-      i32(c, s.at.fields.rm);
+      i32(c, rm);
     };
-    const { rm } = s.at.fields;
-    if (rm === rne || rm === dynamic) get(c, s.careful());
-    else i32(c, 1);
-    openIf(c, false);
-    modeIsGood(s, n);
-    pushAll();
-    call(c, s.helper(`${format}.madd`));
-    set(c, result);
-    readCare(s);
-    orElse(c);
-    if (format === "f64") {
-      const sure = temp(c, I32);
-      const [a, b, addend] = locals.map((l, i) => {
-        if (!((i === 0 && negateProduct) || (i === 2 && negateAddend))) return l;
-        const negated = temp(c, F64);
-        get(c, l);
-        put(c, negate);
-        set(c, negated);
-        return negated;
-      }) as [number, number, number];
-      fusedIfSure(c, a, b, addend, sure);
-      set(c, result);
-      get(c, sure);
-      put(c, 0x45);
-      openIf(c, false);
-      pushAll();
-      call(c, s.helper("f64.fused"));
-      set(c, result);
-      end(c);
-    } else {
-      pushAll();
-      call(c, s.helper("f32.fused"));
-      set(c, result);
-    }
+    byHelper(s, n, push, result, `${format}.madd`);
     end(c);
     get(c, result);
   });
@@ -347,15 +393,26 @@ const toInteger = (format: Format, to: keyof typeof integers): Emit =>
     put(c, 0xfc, opcode);
     if (!isWide) put(c, 0xac);
     set(c, result);
-    get(c, rounded);
-    f64(c, least);
-    put(c, 0x66);
-    get(c, rounded);
-    f64(c, limit);
-    put(c, 0x63, 0x71, 0x45);
+    const isInRange = (): void => {
+      get(c, rounded);
+      f64(c, least);
+      put(c, 0x66);
+      get(c, rounded);
+      f64(c, limit);
+      put(c, 0x63, 0x71);
+    };
+    const exact = (): void => {
+      isInRange();
+      get(c, rounded);
+      get(c, locals[0]!);
+      if (format === "f32") put(c, 0xbb);
+      put(c, 0x61, 0x71);
+    };
+    isInRange();
+    put(c, 0x45);
     get(c, s.careful());
     put(c, 0x72);
-    otherwise(s, n, locals, result);
+    otherwise(s, n, locals, result, s.at.fields.rm === dynamic ? undefined : exact);
     get(c, result);
   });
 
@@ -371,7 +428,16 @@ const fromInteger = (opcode: number, isNarrow: boolean, rounds: boolean): Emit =
     if (!rounds) return;
     set(c, result);
     get(c, s.careful());
-    otherwise(s, n, locals, result);
+    // Below 2**24 it is exact in every format.
+    const exact = (): void => {
+      get(c, locals[0]!);
+      if (isNarrow) put(c, 0xa7, 0xad);
+      i64(c, 2 ** 24);
+      put(c, 0x54);
+      toNearest(c, s.careful());
+      put(c, 0x71);
+    };
+    otherwise(s, n, locals, result, exact);
     get(c, result);
   });
 
@@ -383,7 +449,14 @@ const demote: Emit = nearest((s, n) => {
   put(c, 0xb6);
   set(c, result);
   isOdd(s, "f32", "mul", result);
-  otherwise(s, n, locals, result);
+  otherwise(s, n, locals, result, () => {
+    get(c, result);
+    put(c, 0xbb);
+    get(c, locals[0]!);
+    put(c, 0x61);
+    toNearest(c, s.careful());
+    put(c, 0x71);
+  });
   get(c, result);
 });
 
@@ -402,8 +475,7 @@ const promote: Emit = anyMode((s, n) => {
 });
 
 export const float = {
-  double: arithmetic("f64"),
-  single: arithmetic("f32"),
+  arithmetic,
   fused,
   extreme,
   sign,

@@ -27,6 +27,7 @@ import {
   temp,
 } from "./code.ts";
 import { I32, I64 } from "./encoder.ts";
+import { box } from "./float-helpers.ts";
 import * as floats from "./floats.ts";
 import type { Emit, Site } from "./site.ts";
 
@@ -451,15 +452,15 @@ const emitters = {
   "i64.amo_min_u": atomics.choose(3, 0x54),
   "i64.amo_max_u": atomics.choose(3, 0x56),
 
-  "f32.add": float.single(0x92, "add"),
-  "f32.sub": float.single(0x93, "add"),
-  "f32.mul": float.single(0x94, "mul"),
-  "f32.div": float.single(0x95, "mul"),
-  "f32.sqrt": float.single(0x91, "add"),
-  "f32.madd": float.fused("f32", false, false),
-  "f32.msub": float.fused("f32", false, true),
-  "f32.nmsub": float.fused("f32", true, false),
-  "f32.nmadd": float.fused("f32", true, true),
+  "f32.add": float.arithmetic("f32", "add"),
+  "f32.sub": float.arithmetic("f32", "sub"),
+  "f32.mul": float.arithmetic("f32", "mul"),
+  "f32.div": float.arithmetic("f32", "div"),
+  "f32.sqrt": float.arithmetic("f32", "sqrt"),
+  "f32.madd": float.fused("f32", { negateProduct: false, negateAddend: false }),
+  "f32.msub": float.fused("f32", { negateProduct: false, negateAddend: true }),
+  "f32.nmsub": float.fused("f32", { negateProduct: true, negateAddend: false }),
+  "f32.nmadd": float.fused("f32", { negateProduct: true, negateAddend: true }),
   "f32.min": float.extreme("f32", 0x96),
   "f32.max": float.extreme("f32", 0x97),
   "f32.minm": float.extreme("f32", 0x96),
@@ -476,15 +477,15 @@ const emitters = {
   "f32.round": float.slow,
   "f32.roundnx": float.slow,
   "f32.fli": float.slow,
-  "f64.add": float.double(0xa0, "add"),
-  "f64.sub": float.double(0xa1, "add"),
-  "f64.mul": float.double(0xa2, "mul"),
-  "f64.div": float.double(0xa3, "mul"),
-  "f64.sqrt": float.double(0x9f, "add"),
-  "f64.madd": float.fused("f64", false, false),
-  "f64.msub": float.fused("f64", false, true),
-  "f64.nmsub": float.fused("f64", true, false),
-  "f64.nmadd": float.fused("f64", true, true),
+  "f64.add": float.arithmetic("f64", "add"),
+  "f64.sub": float.arithmetic("f64", "sub"),
+  "f64.mul": float.arithmetic("f64", "mul"),
+  "f64.div": float.arithmetic("f64", "div"),
+  "f64.sqrt": float.arithmetic("f64", "sqrt"),
+  "f64.madd": float.fused("f64", { negateProduct: false, negateAddend: false }),
+  "f64.msub": float.fused("f64", { negateProduct: false, negateAddend: true }),
+  "f64.nmsub": float.fused("f64", { negateProduct: true, negateAddend: false }),
+  "f64.nmadd": float.fused("f64", { negateProduct: true, negateAddend: true }),
   "f64.min": float.extreme("f64", 0xa4),
   "f64.max": float.extreme("f64", 0xa5),
   "f64.minm": float.extreme("f64", 0xa4),
@@ -548,7 +549,7 @@ const emitters = {
   },
   "f32.set": (s, n) => {
     s.push(n.args[0]!);
-    floats.box(s.code);
+    box(s.code);
     set(s.code, s.f(s.at.fields[n.field!]));
   },
   "f64.set": (s, n) => {

@@ -99,7 +99,7 @@ const handler = (does: readonly Node[], site: Site): string => `(i,w)=>{${lower(
 
 /** Parameters of the function whose body `coreText` is. */
 export const coreParameters =
-  "h m names code frameOf takeFrame decodeAt bitsAt dropAll regions heat HEAT hot floatHandlers".split(" ");
+  "h m names code frameOf takeFrame decodeAt bitsAt dropAll regions heat HEAT PAUSE hot floatHandlers".split(" ");
 
 /**
  * The loop and the handlers, but for those that need the floating-point unit: they come when one is first executed. All
@@ -126,7 +126,11 @@ function region(i){
   R[${hart.executed}]=0;
   const pc=regions[code[i+1]](),executed=R[${hart.executed}];
   if(executed===0&&pc!==-1)return entry(i);
-  N[${hart.compiled / 2}]+=executed;skipped+=1-executed;return pc===-1?-1:jump(pc,0);
+  N[${hart.compiled / 2}]+=executed;skipped+=1-executed;
+  if(pc===-1)return -1;
+  enter(pc>>>12);
+  // Where a region paused, and no more, nothing has been jumped to.
+  const j=F+(pc&4095);if(executed<PAUSE&&++heat[j>>>1]===HEAT)hot(pc>>>0);return j;
 }
 // A region left its first instruction to the interpreter, which does it and puts the region back.
 function entry(i){

@@ -29,6 +29,8 @@ export interface Interpreter {
   readonly plant: (pc: number, region: CompiledRegion | undefined) => void;
   /** The bits of the instruction at `pc`, or -1; its pages are marked as holding code. Raises no trap. */
   readonly probe: (pc: number) => number;
+  /** Whether the instruction at `pc` has been reached, as far as is known. */
+  readonly seen: (pc: number) => boolean;
   /** What emitted JavaScript may name: registers, memory, slow paths. Anew after the memory grew. */
   readonly names: () => Readonly<Record<string, unknown>>;
   /** The floating-point unit of the hart, loaded when first asked for. */
@@ -46,12 +48,16 @@ export type CompiledRegion = () => number;
 export interface Tier {
   /** Arrivals at a jump target that make it hot. */
   readonly heat: number;
+  /** Instructions after which compiled code pauses at any place. */
+  readonly pause: number;
   /** A jump target was reached that often. */
   readonly hot: (pc: number) => void;
   /** What the pages `[first, last)` hold has changed. */
   readonly dropPages: (first: number, last: number) => void;
   /** The memory has new views. */
   readonly memoryGrew: () => void;
+  /** The hart is between two runs. */
+  readonly paused: () => void;
 }
 
 export interface InterpreterHooks extends ScopeHooks {
@@ -254,6 +260,7 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
     regions,
     heat,
     hooks.tier?.heat ?? 0,
+    hooks.tier?.pause ?? 0,
     hooks.tier?.hot,
     (fault: unknown, illegal: unknown) => floatFactory()(names(), code, fault, illegal),
   );
@@ -265,11 +272,16 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
         made.rebind();
         hooks.tier?.memoryGrew();
       }
+      hooks.tier?.paused();
       return made.run(budget);
     },
     invalidate,
     plant,
     probe,
+    seen: (pc) => {
+      const f = frameOf[pc >>> 12]!;
+      return f !== 0 && code[f * frameWords + (pc & (pageSize - 1))] !== opUndecoded;
+    },
     names,
     floatUnit,
   };

@@ -166,10 +166,9 @@ export function pagesChanged(m: GuestMemory, start: number, end: number): void {
   let next = m.pages[end]!;
   for (let page = end - 1; page >= Math.max(0, start - 1); page--) {
     const byte = m.pages[page]!;
-    const on =
-      (plainRead(byte) && plainRead(next) ? Page.readOn : 0) |
-      (plainWrite(byte) && plainWrite(next) ? Page.writeOn : 0);
-    m.pages[page] = (byte & ~(Page.readOn | Page.writeOn)) | on;
+    const read = plainRead(byte) && plainRead(next) ? Page.readOn : 0;
+    const write = plainWrite(byte) && plainWrite(next) ? Page.writeOn : 0;
+    m.pages[page] = (byte & ~(Page.readOn | Page.writeOn)) | read | write;
     next = byte;
   }
 }

@@ -190,7 +190,7 @@ function check(s: AddressSpace, model: Model): void {
     if (!model.has(page)) expect([s.memory.pages[page], s.memory.u8[page * K]]).toEqual([0, 0]);
 }
 
-/** The bits of a page on its own. */
+/** All bits but those that stand for two pages. */
 const rights = ~(Page.readOn | Page.writeOn);
 
 const runs = Number(process.env["SABRE_PROPERTY_RUNS"] ?? 300);
