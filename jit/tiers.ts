@@ -48,7 +48,6 @@ export interface Tiers extends Tier {
 
 const emitters = { js: makeJsEmitter, wasm: makeWasmEmitter } satisfies Record<EmitterName, (p: Place) => Emitter>;
 
-const quiet = Number(process.env['QUIET'] ?? 50);
 export function makeTiers(name: EmitterName): Tiers {
   let interpreter: Interpreter | undefined;
   let emitter: Emitter | undefined;
@@ -90,23 +89,20 @@ export function makeTiers(name: EmitterName): Tiers {
   }
 
   /** What was never reached until code is hot is seldom reached later: it is left out. With no heat nothing is known. */
-  const fetch = (pc: number): number =>
-    tuning.heat[name] < 2 || interpreter!.seen(pc) ? interpreter!.probe(pc) : -1;
+  const fetch = (pc: number): number => (tuning.heat[name] < 2 || interpreter!.seen(pc) ? interpreter!.probe(pc) : -1);
 
-  /** Regions that were compiled since all were put together, and when the last of them was. */
-  let fresh = 0;
-  let last = 0;
+  /** Entries that wait to be compiled, and since when. */
+  const queue = new Set<number>();
+  let since = 0;
 
-  /** Compiles all regions anew, as one module, in which they call each other directly. */
-  function putTogether(): void {
+  function compileQueue(): void {
     const begun = performance.now();
-    const all = [...entries.values()];
-    const made = emitter!.compile(all);
-    all.forEach((region, i) => {
-      interpreter!.plant(region.pc, made[i]!);
-      emitter!.link(region.pc, made[i]!);
-    });
-    fresh = 0;
+    const regions = [...queue].flatMap((pc) => findRegion(pc, fetch, tuning.regionInstructions, emitter!.shape) ?? []);
+    queue.clear();
+    if (regions.length > 0) {
+      const made = emitter!.compile(regions);
+      regions.forEach((region, i) => keep(region, made[i]!));
+    }
     figures.seconds += (performance.now() - begun) / 1000;
   }
 
@@ -119,16 +115,13 @@ export function makeTiers(name: EmitterName): Tiers {
       emitter = emitters[name](place);
     },
     hot: (pc) => {
-      if (interpreter === undefined || emitter === undefined || entries.has(pc)) return;
-      const begun = performance.now();
-      const region = findRegion(pc, fetch, tuning.regionInstructions, emitter.shape);
-      if (region !== undefined) keep(region, emitter.compile([region])[0]!);
-      last = performance.now();
-      fresh++;
-      figures.seconds += (last - begun) / 1000;
+      if (emitter === undefined || entries.has(pc)) return;
+      if (queue.size === 0) since = performance.now();
+      queue.add(pc);
+      if (queue.size >= tuning.batch[name]) compileQueue();
     },
     paused: () => {
-      if (fresh > 1 && performance.now() - last > quiet) putTogether();
+      if (queue.size > 0 && performance.now() - since > tuning.patience) compileQueue();
     },
     dropPages: (first, last) => {
       if (entries.size === 0) return;

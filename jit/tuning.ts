@@ -2,6 +2,8 @@
 
 const heat = (usual: number): number => Number(process.env["SABRE_HEAT"] ?? usual);
 
+const eager = process.env["SABRE_HEAT"] === "1";
+
 export const tuning = {
   /**
    * Times that a jump target is reached before its region is compiled. A region costs 0.3 ms to make, and the engine
@@ -9,6 +11,10 @@ export const tuning = {
    * SABRE_HEAT sets another number: tests compile everything with 1.
    */
   heat: { js: heat(4000), wasm: heat(1000) },
+  /** Regions that are compiled together, so that they call each other directly. */
+  batch: { js: 1, wasm: eager ? 1 : 16 },
+  /** Milliseconds that a region waits for others. */
+  patience: Number(process.env["PATIENCE"] ?? 2),
   /** Instructions of a region. The engine stops optimizing JavaScript functions of more than some 500. */
   regionInstructions: 300,
   /** Instructions of a region that does not loop. */
