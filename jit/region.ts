@@ -5,6 +5,7 @@
 import { type Decoded, decode } from "../src/isa/riscv/decode.ts";
 import { instructions } from "../src/isa/riscv/instructions.ts";
 import { isPcRelative, type Node } from "../src/isa/vocabulary.ts";
+import { sparing } from "./sparing.ts";
 import { tuning } from "./tuning.ts";
 
 export interface Instruction {
@@ -81,6 +82,11 @@ export interface Shape {
   readonly calls: boolean;
   /** Instructions of a region that does not loop. */
   readonly straight: number;
+  /**
+   * A region that loops has what lies on ways round that are so much longer than the shortest one, in instructions, and
+   * so not the loops around it. By default all that can come back to its entry.
+   */
+  readonly around?: { readonly times: number; readonly more: number };
 }
 
 /** Jumps that set x1 or x5, and indirect ones through them that set none, are calls and returns by convention. */
@@ -129,19 +135,40 @@ export function findRegion(
     work.push(to);
   }
   if (found.get(pc) === undefined) return undefined;
-  return narrow({ pc, ...blocksOf(work, found, leaders, shape.calls), instructions: count }, shape.straight);
+  return narrow({ pc, ...blocksOf(work, found, leaders, shape.calls), instructions: count }, shape);
 }
 
 /** Whether control can come back to the entry. */
 export const loops = (region: Region): boolean => region.blocks.some((b) => successors(b).includes(0));
 
+/** Instructions on the shortest way from the entry to each block, and from each block's beginning back to the entry. */
+function distances({ blocks }: Region): [number[], number[]] {
+  const to = blocks.map((_, i) => (i === 0 ? 0 : Infinity));
+  const from = blocks.map(() => Infinity);
+  for (let changed = true; changed; ) {
+    changed = false;
+    blocks.forEach((b, i) => {
+      for (const s of successors(b)) {
+        const back = b.code.length + (s === 0 ? 0 : from[s]!);
+        if (back < from[i]!) [from[i], changed] = [back, true];
+        const there = to[i]! + b.code.length;
+        if (s !== 0 && there < to[s]!) [to[s], changed] = [there, true];
+      }
+    });
+  }
+  return [to, from];
+}
+
 /**
  * Where the entry is in a loop, the region is that loop: what cannot come back to the entry is left out. Elsewhere it is
  * the blocks that come first, up to a smaller bound.
  */
-function narrow(region: Region, straight: number): Region {
+function narrow(region: Region, { straight, around }: Shape): Region {
   const keep = new Set<number>();
-  if (loops(region)) {
+  if (loops(region) && around !== undefined) {
+    const [to, from] = distances(region);
+    for (const i of region.blocks.keys()) if (to[i]! + from[i]! <= around.times * from[0]! + around.more) keep.add(i);
+  } else if (loops(region)) {
     const before = new Map<number, number[]>(region.blocks.map((_, i) => [i, []]));
     region.blocks.forEach((b, i) => {
       for (const s of successors(b)) before.get(s)!.push(i);
@@ -248,5 +275,9 @@ function targetsOf(end: End): Target[] {
 
 /** The blocks that a block may pass control to. */
 export function successors(b: Block): number[] {
-  return targetsOf(b.end).flatMap((t) => ("block" in t ? [t.block] : []));
+  const found: number[] = [];
+  for (const t of targetsOf(b.end)) if ("block" in t) found.push(t.block);
+  return found;
 }
+
+sparing({ decode, flowOf, findRegion, narrow, isCall, blocksOf, targetsOf, successors });

@@ -3,6 +3,7 @@
 // predecessors is placed behind a labelled block that they leave; one that a later block comes back to is a loop.
 // Method: N. Ramsey, "Beyond Relooper" (ICFP 2022). A jump into the middle of a loop leaves the region instead.
 import { type Block, type Region, successors, type Target } from "./region.ts";
+import { sparing } from "./sparing.ts";
 
 /** How control goes on: by falling into `inline`, to a label, or out of the region to an address. */
 export type Way =
@@ -114,3 +115,5 @@ export function structure(region: Region): Tree {
 
   return treeOf(0);
 }
+
+sparing({ reversePostorder, structure });

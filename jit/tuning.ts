@@ -19,6 +19,11 @@ export const tuning = {
   regionInstructions: 300,
   /** Instructions of a region that does not loop. */
   straightInstructions: 60,
+  /**
+   * The same in JavaScript; and how much longer than the shortest way round a loop others may be to be in its region. The
+   * engine's compilers take some 5 ms for 50 instructions, but 200 ms for 250.
+   */
+  js: { straight: 20, around: { times: 1.5, more: 0 } },
   /** Instructions that a region may execute before it must return: bounds the delay of signals. */
   fuel: 100_000,
   /** Calls of the guest that become calls inside each other. Each takes some 200 bytes of the host's stack. */

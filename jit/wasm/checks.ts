@@ -3,11 +3,12 @@
 // accesses through the same value in its block, as far as they lie close together.
 // A page's byte says whether this page and the next allow an access, so one look is enough for what may cross into the
 // next page; the last page of a mapping is looked at more closely. What is refused leaves the region. No calls are made here: what lives across a call would be kept on the stack, in the hot path too.
-import type { Field, Node } from "../../src/isa/vocabulary.ts";
+import type { Node } from "../../src/isa/vocabulary.ts";
 import { Page, pageSize } from "../../src/memory/guest-memory.ts";
 import type { Instruction } from "../region.ts";
 import { access, brIf, end, get, i32, i64, memory, op, open, openIf, put, set, tee, temp } from "./code.ts";
 import { I32, I64 } from "./encoder.ts";
+import { addressOf, factsOf } from "./rows.ts";
 import type { Access, Fact, Site } from "./site.ts";
 
 /** Facts that lie farther from the register's value are dropped: the value itself must be a good address. */
@@ -15,76 +16,39 @@ const reach = 32768;
 /** Bytes that one check covers at most; the page table answers for a page's length. */
 const span = 2048;
 
-/** A register, or 0, and the constant that is added to it. */
-export interface Place {
-  readonly base: number;
-  readonly offset: number;
-}
-
-function placeOf(at: Instruction, n: Node): Place | undefined {
-  if (n.op === "x") return { base: at.fields[n.field as Field], offset: 0 };
-  if (n.op !== "i64.add") return undefined;
-  const [a, b] = [n.args[0]!, n.args[1]!];
-  return a.op === "x" && b.op === "imm" ? { base: at.fields[a.field as Field], offset: at.fields.imm } : undefined;
-}
-
-const accessOp = /^(?:i64\.(load)|f\d\d\.(load|store)|(store))(\d*)/;
-
-/** The plain accesses of an instruction: not atomic ones. */
-function accessesOf(at: Instruction): (Place & { readonly size: number; readonly kind: Access })[] {
-  return at.does.flatMap((n) => {
-    const found: (Place & { size: number; kind: Access })[] = [];
-    const visit = (m: Node): void => {
-      const match = accessOp.exec(m.op);
-      const place = match && placeOf(at, m.args[0]!);
-      if (match && place) {
-        const bits = Number(match[4] || m.op.slice(1, 3));
-        found.push({
-          ...place,
-          size: bits / 8,
-          kind: (match[1] ?? match[2] ?? match[3]) === "load" ? "read" : "write",
-        });
-      }
-      m.args.forEach(visit);
-    };
-    visit(n);
-    return found;
-  });
-}
-
-const writesX = (at: Instruction, register: number): boolean =>
-  at.fields.rd === register && at.does.some((n) => n.op === "x.set");
-
 /** The bytes around a register that the block accesses from its instruction `from` on, while the register has its value. */
 export function ahead(code: readonly Instruction[], from: number, register: number): Fact | undefined {
   let fact: Fact | undefined;
   for (let i = from; i < code.length; i++) {
-    for (const { base, offset, size, kind } of accessesOf(code[i]!)) {
-      if (base !== register) continue;
-      const low = Math.min(offset, fact?.low ?? offset);
-      const high = Math.max(offset + size, fact?.high ?? 0, offset + size);
-      if (fact !== undefined && high - low > span) continue;
-      fact = {
-        low,
-        high: fact === undefined ? offset + size : high,
-        write: kind === "write" || (fact?.write ?? false),
-      };
+    const at = code[i]!;
+    const { access, writesX } = factsOf(at);
+    if (access !== undefined && at.fields[access.base] === register) {
+      const offset = access.moved ? at.fields.imm : 0;
+      const write = access.kind === "write";
+      if (fact === undefined) fact = { low: offset, high: offset + access.size, write };
+      else {
+        const low = Math.min(offset, fact.low);
+        const high = Math.max(offset + access.size, fact.high);
+        if (high - low <= span) fact = { low, high, write: write || fact.write };
+      }
     }
-    if (writesX(code[i]!, register)) break;
+    if (writesX && at.fields.rd === register) break;
   }
   return fact;
 }
 
 /** What is known after an instruction: a register that it sets has another value, or one moved by a constant. */
 export function carry(facts: Map<number, Fact>, at: Instruction): void {
-  const set = at.does.find((n) => n.op === "x.set");
-  if (set === undefined || at.fields.rd === 0) return;
-  const place = placeOf(at, set.args[0]!);
-  const known = place && facts.get(place.base);
-  facts.delete(at.fields.rd);
-  if (known === undefined || place!.base === 0) return;
-  const [low, high] = [known.low - place!.offset, known.high - place!.offset];
-  if (low > -reach && high < reach) facts.set(at.fields.rd, { ...known, low, high });
+  const { writesX, moves } = factsOf(at);
+  const { rd } = at.fields;
+  if (!writesX || rd === 0) return;
+  const base = moves === undefined ? 0 : at.fields[moves.base];
+  const known = base === 0 ? undefined : facts.get(base);
+  facts.delete(rd);
+  if (known === undefined) return;
+  const by = moves!.moved ? at.fields.imm : 0;
+  const [low, high] = [known.low - by, known.high - by];
+  if (low > -reach && high < reach) facts.set(rd, { low, high, write: known.write });
 }
 
 /** Facts that hold on both ways. */
@@ -157,8 +121,9 @@ function check(s: Site, length: number, kind: Access): void {
  */
 export function address(s: Site, n: Node, size: 0 | 1 | 2 | 3, kind: Access): number {
   const c = s.code;
-  const place = placeOf(s.at, n);
-  if (place === undefined || place.base === 0) {
+  const place = addressOf(n);
+  const base = place === undefined ? 0 : s.at.fields[place.base];
+  if (base === 0) {
     const at = temp(c, I64);
     s.push(n);
     tee(c, at);
@@ -167,7 +132,7 @@ export function address(s: Site, n: Node, size: 0 | 1 | 2 | 3, kind: Access): nu
     put(c, 0xa7);
     return 0;
   }
-  const { base, offset } = place;
+  const offset = place!.moved ? s.at.fields.imm : 0;
   if (!covers(s.facts.get(base), offset, 2 ** size, kind)) {
     const own: Fact = { low: offset, high: offset + 2 ** size, write: kind === "write" };
     const wider = s.ahead(base);

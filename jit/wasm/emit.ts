@@ -5,9 +5,12 @@
 import { hart } from "../../src/cpu/hart.ts";
 import { isPcRelative } from "../../src/isa/vocabulary.ts";
 import type { Block, Instruction, Region } from "../region.ts";
+import { sparing } from "../sparing.ts";
 import { structure, type Tree, type Way } from "../structure.ts";
 import { tuning } from "../tuning.ts";
+import * as checks from "./checks.ts";
 import { ahead, carry, meet } from "./checks.ts";
+import * as code from "./code.ts";
 import {
   access,
   br,
@@ -35,12 +38,16 @@ import {
   storeHart,
   temp,
 } from "./code.ts";
+import * as encoder from "./encoder.ts";
 import { append, encodeModule, F64, type FunctionCode, I32, I64, type Import } from "./encoder.ts";
+import * as flow from "./flow.ts";
+import * as floats from "./floats.ts";
 import { readCare } from "./floats.ts";
 import { accessesOf, type Flow, flowOf, headOf, none, numbersOf, type Registers, union, without } from "./flow.ts";
 import { helperType, makeHelpers, memoryImport, type Place } from "./helpers.ts";
 import { hashMask, hashOffset, type Links, makeLinks, regionType, stubSlot } from "./links.ts";
-import { emit } from "./lowering.ts";
+import { emit, emitters } from "./lowering.ts";
+import { factsOf } from "./rows.ts";
 import type { Fact, Site } from "./site.ts";
 
 /** What modules are linked with: one a hart. */
@@ -120,12 +127,6 @@ function localIn<K>(map: Map<K, number>, key: K, make: () => number): number {
 const xLocal = (e: Emitter, r: number): number => localIn(e.x, r, () => newLocal(e.code, I64));
 const fLocal = (e: Emitter, r: number): number => localIn(e.f, r, () => newLocal(e.code, F64));
 
-const computesInFloats = /^(?:f\d\d\.(?!load|store|reg|set|bits|from_bits)|i\d\d\.from_f|csr)/;
-const anyOp = (at: Instruction, pattern: RegExp): boolean => {
-  const visit = (n: Instruction["does"][number]): boolean => pattern.test(n.op) || n.args.some(visit);
-  return at.does.some(visit);
-};
-
 function emitRegion(
   region: Region,
   name: string,
@@ -151,7 +152,7 @@ function emitRegion(
     facts: new Map(),
     met: new Map(),
     careful: undefined,
-    floats: region.blocks.some((b) => b.code.some((at) => anyOp(at, computesInFloats))),
+    floats: region.blocks.some((b) => b.code.some((at) => factsOf(at).floats)),
     loops: new Map(),
     blocks: new Map(),
     leaving: [],
@@ -554,3 +555,7 @@ export function compileRegions(regions: readonly Region[], env: Environment): Wa
   });
   return regions.map((_, i) => exports[String(i)] as WasmRegion);
 }
+
+sparing({ emitRegion, load, store, enter, exitTo, giveBack, either, emitTree, waysBack, emitWay, emitCall });
+sparing({ addCount, emitBlock, siteOf, emitInstruction, findSlot, emitModule });
+for (const part of [code, encoder, checks, flow, floats, emitters]) sparing(part);

@@ -170,6 +170,7 @@ const multiplyDoubles = (u: Usual): void => {
   put(c, 0x45);
   open(c, op.if);
   mustBeUsual(u, r);
+  mustBeUsual(u, 1);
   notice(() => {
     productError(c, 0, 1, r);
     isNotZero(c);
@@ -200,8 +201,7 @@ const divideDoubles = (u: Usual): void => {
   hasZeroFactor(c, 0, 0, r);
   put(c, 0x45);
   open(c, op.if);
-  mustBeUsual(u, r);
-  mustBeUsual(u, 0);
+  for (const v of [r, 0, 1]) mustBeUsual(u, v);
   noticeRest(u, 1, 0);
   end(c);
 };
@@ -321,6 +321,14 @@ const isRest = (u: Usual, by: number): void => {
   put(c, 0x62);
 };
 
+/** A quotient that is 0 is so exactly: 0 was divided, or it was divided by infinity. */
+const isQuotientRounded = (u: Usual, wide: number): void => {
+  isRest(u, 1);
+  get(u.c, wide);
+  isNotZero(u.c);
+  put(u.c, 0x71);
+};
+
 /** The product of two singles is an exact double; the sum is rounded to odd. */
 const fuseSingles = (u: Usual): void => {
   const { c, local } = u;
@@ -389,7 +397,7 @@ const usual: Partial<Record<Op, (u: Usual) => void>> = {
   "f32.add": addSingles(0xa0),
   "f32.sub": addSingles(0xa1),
   "f32.mul": single(binary(0xa2), differs),
-  "f32.div": single(binary(0xa3), (u) => isRest(u, 1)),
+  "f32.div": single(binary(0xa3), isQuotientRounded),
   "f32.sqrt": single(
     ({ c }) => {
       promoted(c, 0);

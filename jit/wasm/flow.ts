@@ -1,9 +1,9 @@
 // Where in a region the hart's registers are in locals, and which locals are newer than the hart's memory. A register is
 // loaded where it is first used, or on the way into a loop that uses it, and stored where the region is left or a call
 // is made. Sets of registers are pairs of words: bit r of the first for xr, of the second for fr.
-import type { Field, Node } from "../../src/isa/vocabulary.ts";
 import type { Block, Instruction, Region } from "../region.ts";
 import type { Tree, Way } from "../structure.ts";
+import { factsOf } from "./rows.ts";
 
 export interface Registers {
   readonly x: number;
@@ -30,16 +30,13 @@ export interface Accesses {
 /** Registers that instructions name, x0 apart. */
 export function accessesOf(code: readonly Instruction[]): Accesses {
   let [readX, readF, writtenX, writtenF] = [0, 0, 0, 0];
-  for (const { does, fields } of code) {
-    const visit = (n: Node): void => {
-      const bit = n.field === undefined ? 0 : 1 << fields[n.field as Field];
-      if (n.op === "x") readX |= bit;
-      else if (n.op === "x.set") writtenX |= bit;
-      else if (n.op.endsWith(".reg")) readF |= bit;
-      else if (n.op.endsWith(".set")) writtenF |= bit;
-      n.args.forEach(visit);
-    };
-    does.forEach(visit);
+  for (const at of code) {
+    const { fields } = at;
+    const row = factsOf(at);
+    for (const field of row.readsX) readX |= 1 << fields[field];
+    for (const field of row.readsF) readF |= 1 << fields[field];
+    if (row.writesX) writtenX |= 1 << fields.rd;
+    if (row.writesF) writtenF |= 1 << fields.rd;
   }
   return { reads: { x: readX & -2, f: readF }, writes: { x: writtenX & -2, f: writtenF } };
 }
@@ -110,8 +107,12 @@ export function flowOf(region: Region, tree: Tree): Flow {
   const { blocks } = region;
   const indexOf = new Map(blocks.map((b, i) => [b, i]));
   const edges = edgesOf(tree, indexOf);
-  const before = blocks.map((_, i) => edges.filter((e) => e.to === i).map((e) => e.from));
-  const after = blocks.map((_, i) => edges.filter((e) => e.from === i).map((e) => e.to));
+  const before: number[][] = blocks.map(() => []);
+  const after: number[][] = blocks.map(() => []);
+  for (const { from, to } of edges) {
+    before[to]!.push(from);
+    after[from]!.push(to);
+  }
   const uses = blocks.map((b) => accessesOf(b.code));
   const calls = blocks.map((b) => b.end.kind === "call");
 

@@ -326,7 +326,7 @@ const csr =
 
 const { float } = floats;
 
-const emitters = {
+export const emitters = {
   field: (s, n) => i32(s.code, s.at.fields[n.field!]),
   imm: (s) => i64(s.code, s.at.fields.imm),
   pc: (s) => i64(s.code, s.at.pc),

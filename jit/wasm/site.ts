@@ -25,7 +25,7 @@ export interface Site {
   readonly facts: Map<number, Fact>;
   /** What the block will access through a register's present value. */
   readonly ahead: (register: number) => Fact | undefined;
-  /** An i32 local: 0 while the usual floating-point operation needs no care, else -1. See floats.ts. */
+  /** An i32 local: 0 while the usual floating-point operation needs no care; see `pushCare` in float-helpers.ts. */
   readonly careful: () => number;
   /** The index of a function of helpers.ts or of an imported floating-point operation. */
   readonly helper: (name: string) => number;
