@@ -167,7 +167,7 @@ function emitLoop(e: Emitter, loop: Loop, body: Tree): void {
   }
   e.text += leaveUnlessBases(e, loop);
   if (outermost) e.inside = loop;
-  e.state = atLoopHead(e.state, loop, e.inside?.written);
+  e.state = atLoopHead(e.state, loop, e.inside);
   e.text += `${outermost ? `o${label}:{\n` : ""}l${label}:for(;;){\n`;
   emitTree(e, body);
   e.text += "}\n";

@@ -13,6 +13,8 @@ export interface Loop {
   readonly written: ReadonlySet<number>;
   /** Registers whose high word is 0 wherever control goes on at the head: its first block makes accesses through them. */
   readonly bases: readonly number[];
+  /** Whether some way through it has a call: what is known before it may not hold when it goes round. */
+  readonly mayCall: boolean;
   /** Whether each way through it has a call. */
   readonly calls: boolean;
 }
@@ -88,7 +90,8 @@ export function findLoops(region: Region, tree: Tree): Map<number, Loop> {
     const written = new Set(code.flatMap(writtenBy));
     const calls = !comesBackWithoutCall(label, ends.get(label)!, body, region, before);
     const bases = calls ? [] : basesOf(region.blocks[label]!);
-    loops.set(label, { label, body, used: new Set(code.flatMap(registersOf)), written, bases, calls });
+    const mayCall = all.some((b) => b.end.kind === "call");
+    loops.set(label, { label, body, used: new Set(code.flatMap(registersOf)), written, bases, mayCall, calls });
   }
   return loops;
 }

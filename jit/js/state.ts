@@ -51,14 +51,15 @@ function weaker(a: Fact, b: Fact | undefined): Fact | undefined {
 export const is = (fact: Fact | undefined, wanted: "zero" | "sign"): boolean =>
   fact === wanted || (typeof fact === "number" && (wanted === "sign" || fact >= 0));
 
-/** What holds at the head of a loop, come from before or from its end. `written`: what is dirty throughout. */
-export function atLoopHead(before: State, loop: Loop, written: ReadonlySet<number> | undefined): State {
-  if (written === undefined) return newState();
-  const stays = ([r]: readonly [number, unknown]): boolean => !loop.written.has(r);
+/** What holds at the head of a loop, come from before or from its end. `inside`: the loop that keeps its registers, if any. */
+export function atLoopHead(before: State, loop: Loop, inside: Loop | undefined): State {
+  if (inside === undefined) return newState();
+  const stays = ([r]: readonly [number, unknown]): boolean => !(loop.mayCall || loop.written.has(r));
   const facts = new Map([...before.facts].filter(stays));
   for (const r of loop.bases) if (!facts.has(r)) facts.set(r, "zero");
   const near = new Map([...before.near].filter(stays));
-  return { known: new Set(before.known), dirty: new Set(written), facts, near };
+  const known = loop.mayCall ? new Set(inside.used) : new Set(before.known);
+  return { known, dirty: new Set(inside.written), facts, near };
 }
 
 /** The high word of a register whose variable has its value. */

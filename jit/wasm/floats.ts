@@ -2,7 +2,7 @@
 // The usual case is wasm's own operation: round to nearest even, an ordinary result, and the inexact flag set already, so
 // that nothing is left to be recorded. While that flag is clear, or another mode is set, a function is "careful": then
 // only what is seen to be exact goes on here, and a helper is asked for the rest, as for NaNs, infinities and what is
-// nearly subnormal. Off the usual way code is short: a call there keeps what lives across it on the stack.
+// nearly subnormal.
 
 import { hart } from "../../src/cpu/hart.ts";
 import type { Field, Node, Op } from "../../src/isa/vocabulary.ts";
