@@ -94,13 +94,15 @@ const isLink = (register: number): boolean => register === 1 || register === 5;
 
 /**
  * The region that begins at `pc`. `fetch` gives the bits of the instruction at an address, or -1 where there is none.
- * Undefined where its very first instruction is one that only the interpreter does.
+ * A region that does not loop ends where another begins: `taken` tells. Undefined where its very first instruction is one
+ * that only the interpreter does.
  */
 export function findRegion(
   pc: number,
   fetch: (at: number) => number,
   bound: number,
   shape: Shape = { calls: false, straight: tuning.straightInstructions },
+  taken: (pc: number) => boolean = () => false,
 ): Region | undefined {
   const found = new Map<number, Instruction | undefined>();
   const leaders = new Set<number>([pc]);
@@ -135,7 +137,16 @@ export function findRegion(
     work.push(to);
   }
   if (found.get(pc) === undefined) return undefined;
-  return narrow({ pc, ...blocksOf(work, found, leaders, shape.calls), instructions: count }, shape);
+  return narrow({ pc, ...blocksOf(work, found, leaders, shape.calls), instructions: count }, shape, taken);
+}
+
+/** Whether what comes before `pc` in memory looks like a call: then `pc` is where it returns to. */
+export function isBehindCall(pc: number, fetch: (at: number) => number): boolean {
+  return [2, 4].some((length) => {
+    const bits = pc < length ? -1 : fetch(pc - length);
+    const d = bits < 0 ? undefined : decode(bits);
+    return d !== undefined && d.length === length && isCall(flowOf(d), d);
+  });
 }
 
 /** Whether control can come back to the entry. */
@@ -163,7 +174,7 @@ function distances({ blocks }: Region): [number[], number[]] {
  * Where the entry is in a loop, the region is that loop: what cannot come back to the entry is left out. Elsewhere it is
  * the blocks that come first, up to a smaller bound.
  */
-function narrow(region: Region, { straight, around }: Shape): Region {
+function narrow(region: Region, { straight, around }: Shape, taken: (pc: number) => boolean): Region {
   const keep = new Set<number>();
   if (loops(region) && around !== undefined) {
     const [to, from] = distances(region);
@@ -181,10 +192,15 @@ function narrow(region: Region, { straight, around }: Shape): Region {
     }
   } else {
     let count = 0;
-    for (const [i, b] of region.blocks.entries()) {
+    // A set goes on with what is added to it: breadth first from the entry.
+    const reached = new Set([0]);
+    for (const i of reached) {
+      const b = region.blocks[i]!;
+      if (i > 0 && taken(b.pc)) continue;
       count += b.code.length;
       if (i > 0 && count > straight) break;
       keep.add(i);
+      for (const s of successors(b)) reached.add(s);
     }
   }
   if (keep.size === region.blocks.length) return region;

@@ -4,7 +4,7 @@ import type { Hart } from "../src/cpu/hart.ts";
 import type { CompiledRegion, Interpreter, Tier } from "../src/cpu/interpreter.ts";
 import type { GuestMemory } from "../src/memory/guest-memory.ts";
 import { makeJsEmitter } from "./js/compile.ts";
-import { findRegion, type Region, type Shape } from "./region.ts";
+import { findRegion, isBehindCall, type Region, type Shape } from "./region.ts";
 import { tuning } from "./tuning.ts";
 import { makeWasmEmitter } from "./wasm/compile.ts";
 
@@ -97,7 +97,12 @@ export function makeTiers(name: EmitterName): Tiers {
 
   function compileQueue(): void {
     const begun = performance.now();
-    const regions = [...queue].flatMap((pc) => findRegion(pc, fetch, tuning.regionInstructions, emitter!.shape) ?? []);
+    const taken = (pc: number): boolean => entries.has(pc) || queue.has(pc);
+    const regions: Region[] = [];
+    for (const pc of queue) {
+      const region = findRegion(pc, fetch, tuning.regionInstructions, emitter!.shape, taken);
+      if (region !== undefined) regions.push(region);
+    }
     queue.clear();
     if (regions.length > 0) {
       const made = emitter!.compile(regions);
@@ -116,6 +121,8 @@ export function makeTiers(name: EmitterName): Tiers {
     },
     hot: (pc) => {
       if (emitter === undefined || entries.has(pc)) return;
+      // It will be part of a function, or of a loop.
+      if (emitter.shape.calls && tuning.heat[name] > 1 && isBehindCall(pc, fetch)) return;
       if (queue.size === 0) since = performance.now();
       queue.add(pc);
       if (queue.size >= tuning.batch[name]) compileQueue();

@@ -14,7 +14,7 @@ export const tuning = {
   /** Regions that are compiled together, so that they call each other directly. */
   batch: { js: 1, wasm: eager ? 1 : 16 },
   /** Milliseconds that a region waits for others. */
-  patience: Number(process.env["PATIENCE"] ?? 2),
+  patience: 2,
   /** Instructions of a region. The engine stops optimizing JavaScript functions of more than some 500. */
   regionInstructions: 300,
   /** Instructions of a region that does not loop. */

@@ -1,5 +1,6 @@
 // The library: a machine that runs one Linux program for 64-bit RISC-V.
-import type { CacheFigures, EmitterName, Tiers } from "../jit/tiers.ts";
+import { lazyTiers } from "../jit/lazy.ts";
+import type { CacheFigures } from "../jit/tiers.ts";
 import { Cause, getPc, hart } from "./cpu/hart.ts";
 import { type Interpreter, makeInterpreter } from "./cpu/interpreter.ts";
 import { openElf } from "./elf/file.ts";
@@ -87,10 +88,6 @@ export interface Machine {
   readonly symbols: ProcessSymbols;
 }
 
-/** Not loaded by a run that does not compile. */
-const loadTiers = (name: EmitterName): Tiers =>
-  (require("../jit/tiers.ts") as typeof import("../jit/tiers.ts")).makeTiers(name);
-
 /** Loads a program. It has not begun to run. */
 export function createMachine(o: MachineOptions): Machine | LoadError {
   const problem = hostPageProblem();
@@ -142,7 +139,7 @@ function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs
     return found && found.name + (found.offset === 0 ? "" : `+0x${found.offset.toString(16)}`);
   };
   const emitter = o.jit === "off" ? undefined : o.jit === "auto" ? "wasm" : o.jit;
-  const tiers = emitter && loadTiers(emitter);
+  const tiers = emitter && lazyTiers(emitter);
   const engine: Interpreter = makeInterpreter(t.hart, memory, {
     ...(tiers && { tier: tiers }),
     time: () => Math.floor(monotonic() / 100),

@@ -42,7 +42,7 @@ function work(does: readonly Node[]): RowFacts {
     if (n.op === "x") readsX.add(n.field as Field);
     else if (n.op.endsWith(".reg")) readsF.add(n.field as Field);
     else if (n.op === "x.set") writesX = true;
-    else if (n.op.endsWith(".set")) writesF = true;
+    else if (/^f\d\d\.set$/.test(n.op)) writesF = true;
     floats ||= floatOp.test(n.op);
     const match = accessOp.exec(n.op);
     const address = match && addressOf(n.args[0]!);

@@ -18,6 +18,8 @@ export interface Site {
   readonly pc: () => Text;
   readonly next: () => Text;
   readonly x: (name: Field) => Text;
+  /** An integer register by its number, where conditions of a debugger are lowered. */
+  readonly register?: (n: number) => Text;
   readonly setX: (name: Field, value: Text) => string;
   /** Word index expression of a floating-point register's low word in `R`. */
   readonly f: (name: Field) => string;
@@ -33,6 +35,15 @@ export interface Site {
   /** Leaves so that the count of instructions is exact, then runs this instruction again. */
   readonly recount: () => string;
   readonly fenceI: () => string;
+  /** Where products and quotients leave their high word; by default `wide[0]`, where functions of arith.ts do. */
+  readonly high?: string;
+  /**
+   * Whether the condition under which a load or store may not be done here is known to be another than the usual one:
+   * text, empty where it may always. Only asked where `interpret` is there.
+   */
+  readonly guard?: (address: Node) => string | undefined;
+  /** Whether a sum of a register and an immediate is known to have the high word 0. */
+  readonly isAddress?: (sum: Node) => boolean;
   /** Where it is there, memory accesses that are not aligned, or refused, leave through it instead of being done here. */
   readonly interpret?: () => string;
 }
@@ -44,7 +55,8 @@ interface Out {
   temps: number;
 }
 
-const isAtom = (e: string): boolean => /^(\w+|-\d+)$/.test(e);
+/** A name or a literal; or the sign of one, which is as cheap, and says more about the value than a name of its own. */
+const isAtom = (e: string): boolean => /^(\w+|-\d+|\(\w+>>31\))$/.test(e);
 
 /** Names a value, unless it is a name or a literal already. */
 function bind(o: Out, e: string): string {
@@ -74,24 +86,59 @@ const word = (lo: string): Text => ({ lo, hi: "0" });
 /** Sign-extends a word. */
 function signed(o: Out, e: string): Text {
   const lo = bind(o, e);
-  return { lo, hi: `${lo}>>31` };
+  return { lo, hi: `(${lo}>>31)` };
 }
+
+/** The value of a literal. */
+const literal = (e: string): number | undefined => (/^-?\d+$/.test(e) ? Number(e) : undefined);
+
+/** The value of a pair of literals; NaN where it is not one, or not exact. */
+function known({ lo, hi }: Text): number {
+  const value = (literal(hi) ?? NaN) * 2 ** 32 + ((literal(lo) ?? NaN) >>> 0);
+  return literal(lo) !== undefined && Number.isSafeInteger(value) ? value : NaN;
+}
+
+const constant = (n: number): Text => ({ lo: String(n | 0), hi: String(Math.floor(n / 2 ** 32) | 0) });
+
+/** Whether the high word is the sign of the low one, or 0. */
+const isSigned = ({ lo, hi }: Text): boolean => {
+  const n = literal(lo);
+  return n === undefined ? hi === `(${lo}>>31)` : hi === (n < 0 ? "-1" : "0");
+};
+const isUnsigned = (v: Text): boolean => v.hi === "0";
 
 type Emit = (o: Out, args: readonly Text[], n: Node) => Text;
 
 const none: Text = { lo: "", hi: "" };
 
+/** A bitwise operation on words, where one of them may be 0 or all ones. */
+function bitwise(op: "&" | "|" | "^", a: string, b: string): string {
+  if (literal(a) !== undefined) [a, b] = [b, a];
+  const n = literal(b);
+  if (op === "&" ? n === 0 : op === "|" ? n === -1 : false) return b;
+  if (op === "&" ? n === -1 : n === 0) return a;
+  return `(${a}${op}${b})`;
+}
+
 const both =
-  (op: string): Emit =>
-  (_o, [a, b]) => ({ lo: `(${a!.lo}${op}${b!.lo})`, hi: `(${a!.hi}${op}${b!.hi})` });
+  (op: "&" | "|" | "^"): Emit =>
+  (o, [a, b]) =>
+    isSigned(a!) && isSigned(b!)
+      ? signed(o, bitwise(op, a!.lo, b!.lo))
+      : { lo: bitwise(op, a!.lo, b!.lo), hi: bitwise(op, a!.hi, b!.hi) };
+
+const plus = (a: string, b: string): string => (a === "0" ? b : b === "0" ? a : `${a}+${b}`);
 
 /** A function of arith.ts that takes two pairs and leaves the high word in `wide`. */
 const wideCall =
-  (name: string): Emit =>
+  (name: string, high?: (s: Site) => string | undefined): Emit =>
   (o, [a, b]) => {
     const lo = bind(o, `${name}(${a!.lo},${a!.hi},${b!.lo},${b!.hi})`);
-    return { lo, hi: bind(o, "wide[0]") };
+    return { lo, hi: bind(o, high?.(o.site) ?? "wide[0]") };
   };
+
+/** The same of those functions for which a site may have its own. */
+const product = (name: string): Emit => wideCall(name, (s) => s.high);
 
 const i32Binary =
   (f: (a: string, b: string) => string): Emit =>
@@ -100,11 +147,37 @@ const i32Binary =
 
 /** Shifts by a variable amount: `s & 32` chooses the half; JavaScript takes the amount modulo 32, and ~s is 31 - s. */
 const shift =
-  (f: (s: string, lo: string, hi: string) => Text): Emit =>
+  (f: (s: string, lo: string, hi: string) => Text, known: (o: Out, s: number, v: Text) => Text): Emit =>
   (o, [a, b]) => {
     const v = pair(o, a!);
-    return f(bind(o, b!.lo), v.lo, v.hi);
+    const s = bind(o, b!.lo);
+    const n = literal(s);
+    return n === undefined ? f(s, v.lo, v.hi) : (n & 63) === 0 ? v : known(o, n & 63, v);
   };
+
+/** Bits of two words, one upon the other, from bit `s` (1 to 31) of the lower one on. */
+const across = (s: number, lo: string, hi: string): string =>
+  hi === "0" ? `((${lo}>>>${s})|0)` : `((${lo}>>>${s})|(${hi}<<${32 - s}))`;
+
+const shiftLeftBy = (_o: Out, s: number, { lo, hi }: Text): Text =>
+  s >= 32 ? { lo: "0", hi: s === 32 ? lo : `(${lo}<<${s - 32})` } : { lo: `(${lo}<<${s})`, hi: across(32 - s, lo, hi) };
+
+const shiftRightBy = (_o: Out, s: number, { lo, hi }: Text): Text =>
+  s >= 32
+    ? word(s === 32 || hi === "0" ? hi : `((${hi}>>>${s - 32})|0)`)
+    : { lo: across(s, lo, hi), hi: hi === "0" ? hi : `((${hi}>>>${s})|0)` };
+
+function shiftRightSignedBy(o: Out, s: number, v: Text): Text {
+  if (isSigned(v)) return signed(o, `(${v.lo}>>${Math.min(s, 31)})`);
+  if (s >= 32) return signed(o, `(${v.hi}>>${s - 32})`);
+  return { lo: across(s, v.lo, v.hi), hi: `(${v.hi}>>${s})` };
+}
+
+const rotateLeftBy = (_o: Out, s: number, { lo, hi }: Text): Text => {
+  const [low, high] = s & 32 ? [hi, lo] : [lo, hi];
+  const by = 32 - (s & 31);
+  return by === 32 ? { lo: low, hi: high } : { lo: across(by, high, low), hi: across(by, low, high) };
+};
 
 const rotateLeft = (s: string, lo: string, hi: string): Text => ({
   lo: `(${s}&32?(${hi}<<${s})|((${lo}>>>1)>>>~${s}):(${lo}<<${s})|((${hi}>>>1)>>>~${s}))`,
@@ -112,10 +185,20 @@ const rotateLeft = (s: string, lo: string, hi: string): Text => ({
 });
 
 const less = (o: Out, a: Text, b: Text, unsigned: boolean): string => {
+  if (isSigned(a) && isSigned(b)) return unsigned ? `(${a.lo}>>>0)<(${b.lo}>>>0)` : `${a.lo}<${b.lo}`;
+  if (isUnsigned(a) && isUnsigned(b)) return `(${a.lo}>>>0)<(${b.lo}>>>0)`;
   const [ah, bh] = [bind(o, a.hi), bind(o, b.hi)];
   const high = unsigned ? `(${ah}>>>0)<(${bh}>>>0)` : `${ah}<${bh}`;
   return `(${ah}===${bh}?(${a.lo}>>>0)<(${b.lo}>>>0):${high})`;
 };
+
+/** Whether two values are equal. With a zero one test does for both words. */
+const same = (a: Text, b: Text): string =>
+  (isSigned(a) && isSigned(b)) || (isUnsigned(a) && isUnsigned(b))
+    ? `${a.lo}===${b.lo}`
+    : b.lo === "0" && b.hi === "0"
+      ? `(${a.lo}|${a.hi})===0`
+      : `${a.lo}===${b.lo}&&${a.hi}===${b.hi}`;
 
 /** Conditions are int32 for the vocabulary; `flag` makes one of a JavaScript boolean. */
 const flag = (condition: string): Text => word(`(${condition}?1:0)`);
@@ -143,20 +226,35 @@ function highWord(o: Out, addr: Text, n: Node): string {
   return base?.op === "x" && offset?.op === "imm" ? o.site.x(base.field!).hi : addr.hi;
 }
 
-/** The condition under which the fast path may not be taken. Adds statements that it needs: ask before adding to `text`. */
-const refused = (o: Out, bits: Bits, a: string, high: string, mask: number, wanted: number): string =>
-  [
-    ...(high === "0" ? [] : [`${high}!==0`]),
-    `(P[${bind(o, `${a}>>>12`)}]&${mask})!==${wanted}`,
-    ...(bits === "8" ? [] : [`(${a}&${bytesOf[bits] - 1})!==0`]),
-  ].join("||");
+/** Bits of the page table that are looked at before an access, and what they must be. */
+const accessMask = { load: loadMask, store: storeMask, both: loadMask | storeMask } as const;
+const accessBits = { load: loadBits, store: storeBits, both: loadBits | storeBits } as const;
+
+/** Not 0 where a page does not allow such accesses on the fast path. */
+export const pageRefuses = (address: string, kind: keyof typeof accessMask): string =>
+  `(P[${address}>>>12]&${accessMask[kind]}^${accessBits[kind]})`;
+
+/**
+ * Leaves where the fast path may not be taken. One test of all bits that must be 0: a test of its own for each makes the
+ * engine's compilers take much longer.
+ */
+function leaveUnless(o: Out, bits: Bits, a: string, addr: Text, n: Node, kind: "load" | "store"): void {
+  const high = highWord(o, addr, n);
+  const slow =
+    o.site.guard?.(n) ??
+    [
+      ...(high === "0" ? [] : [high]),
+      pageRefuses(a, kind),
+      ...(bits === "8" ? [] : [`(${a}&${bytesOf[bits] - 1})`]),
+    ].join("|");
+  if (slow !== "") o.text += `if((${slow})!==0){${o.site.interpret!()}}`;
+}
 
 /** A load of `bits` into fresh temporaries, zero-extended within the low word. `n` states the address. */
 function load(o: Out, bits: Bits, addr: Text, n: Node): Text {
   const a = bind(o, addr.lo);
   if (o.site.interpret) {
-    const slow = refused(o, bits, a, highWord(o, addr, n), loadMask, loadBits);
-    o.text += `if(${slow}){${o.site.interpret()}}`;
+    leaveUnless(o, bits, a, addr, n, "load");
     return { lo: bind(o, fastElement(bits, a)), hi: bits === "64" ? bind(o, `I32[(${a}>>>2)+1]`) : "0" };
   }
   const lo = temp(o);
@@ -174,8 +272,7 @@ function store(o: Out, bits: Bits, addr: Text, n: Node, value: Text): void {
   const v = { lo: bind(o, value.lo), hi: bits === "64" ? bind(o, value.hi) : "0" };
   const high = bits === "64" ? `I32[(${a}>>>2)+1]=${v.hi};` : "";
   if (o.site.interpret) {
-    const slow = refused(o, bits, a, highWord(o, addr, n), storeMask, storeBits);
-    o.text += `if(${slow}){${o.site.interpret()}}`;
+    leaveUnless(o, bits, a, addr, n, "store");
     o.text += `${fastElement(bits, a)}=${v.lo};${high}`;
     return;
   }
@@ -299,16 +396,16 @@ const emitters = {
   imm: (o) => o.site.imm(),
   pc: (o) => o.site.pc(),
   next: (o) => o.site.next(),
-  x: (o, _a, n) => pair(o, o.site.x(n.field!)),
+  x: (o, _a, n) => pair(o, n.field === undefined ? o.site.register!(n.n) : o.site.x(n.field)),
   "f16.reg": (o, _a, n) => word(o.site.field(n.field!)),
   "f32.reg": (o, _a, n) => word(o.site.field(n.field!)),
   "f64.reg": (o, _a, n) => word(o.site.field(n.field!)),
   "i32.const": (_o, _a, n) => word(String(n.n | 0)),
-  "i64.const": (_o, _a, n) => ({ lo: String(n.n | 0), hi: String(Math.floor(n.n / 2 ** 32) | 0) }),
+  "i64.const": (_o, _a, n) => constant(n.n),
 
   "i32.wrap": (_o, [a]) => word(a!.lo),
   "i32.add": i32Binary((a, b) => `((${a}+${b})|0)`),
-  "i32.sub": i32Binary((a, b) => `((${a}-${b})|0)`),
+  "i32.sub": i32Binary((a, b) => `((${a}- ${b})|0)`),
   "i32.mul": i32Binary((a, b) => `Math.imul(${a},${b})`),
   "i32.div_s": i32Binary((a, b) => `div32s(${a},${b})`),
   "i32.div_u": i32Binary((a, b) => `div32u(${a},${b})`),
@@ -337,44 +434,61 @@ const emitters = {
   "i64.extend16_s": (o, [a]) => signed(o, `(${a!.lo}<<16>>16)`),
   "i64.extend8_u": (_o, [a]) => word(`(${a!.lo}&255)`),
   "i64.extend16_u": (_o, [a]) => word(`(${a!.lo}&65535)`),
-  "i64.add": (o, [a, b]) => {
+  "i64.add": (o, [a, b], n) => {
+    const sum = known(a!) + known(b!);
+    if (Number.isSafeInteger(sum)) return constant(sum);
     const al = bind(o, a!.lo);
+    if (b!.lo === "0" && b!.hi === "0") return { lo: al, hi: a!.hi };
+    if (al === "0" && a!.hi === "0") return b!;
     const lo = bind(o, `(${al}+${b!.lo})|0`);
-    return { lo, hi: `((${a!.hi}+${b!.hi}+((${lo}>>>0)<(${al}>>>0)?1:0))|0)` };
+    if (o.site.isAddress?.(n)) return word(lo);
+    return { lo, hi: `((${plus(a!.hi, b!.hi)}+((${lo}>>>0)<(${al}>>>0)?1:0))|0)` };
   },
   "i64.sub": (o, [a, b]) => {
     const [al, bl] = [bind(o, a!.lo), bind(o, b!.lo)];
-    return { lo: `((${al}-${bl})|0)`, hi: `((${a!.hi}-${b!.hi}-((${al}>>>0)<(${bl}>>>0)?1:0))|0)` };
+    return { lo: `((${al}- ${bl})|0)`, hi: `((${a!.hi}- ${b!.hi}-((${al}>>>0)<(${bl}>>>0)?1:0))|0)` };
   },
   "i64.and": both("&"),
   "i64.or": both("|"),
   "i64.xor": both("^"),
-  "i64.not": (_o, [a]) => ({ lo: `(~${a!.lo})`, hi: `(~${a!.hi})` }),
-  "i64.shl": shift((s, lo, hi) => ({
-    lo: `(${s}&32?0:${lo}<<${s})`,
-    hi: `(${s}&32?${lo}<<${s}:(${hi}<<${s})|((${lo}>>>1)>>>~${s}))`,
-  })),
-  "i64.shr_u": shift((s, lo, hi) => ({
-    lo: `((${s}&32?${hi}>>>${s}:(${lo}>>>${s})|((${hi}<<1)<<~${s}))|0)`,
-    hi: `((${s}&32?0:${hi}>>>${s})|0)`,
-  })),
-  "i64.shr_s": shift((s, lo, hi) => ({
-    lo: `(${s}&32?${hi}>>${s}:(${lo}>>>${s})|((${hi}<<1)<<~${s}))`,
-    hi: `(${s}&32?${hi}>>31:${hi}>>${s})`,
-  })),
-  "i64.rotl": shift(rotateLeft),
+  "i64.not": (o, [a]) => (isSigned(a!) ? signed(o, `(~${a!.lo})`) : { lo: `(~${a!.lo})`, hi: `(~${a!.hi})` }),
+  "i64.shl": shift(
+    (s, lo, hi) => ({
+      lo: `(${s}&32?0:${lo}<<${s})`,
+      hi: `(${s}&32?${lo}<<${s}:(${hi}<<${s})|((${lo}>>>1)>>>~${s}))`,
+    }),
+    shiftLeftBy,
+  ),
+  "i64.shr_u": shift(
+    (s, lo, hi) => ({
+      lo: `((${s}&32?${hi}>>>${s}:(${lo}>>>${s})|((${hi}<<1)<<~${s}))|0)`,
+      hi: `((${s}&32?0:${hi}>>>${s})|0)`,
+    }),
+    shiftRightBy,
+  ),
+  "i64.shr_s": shift(
+    (s, lo, hi) => ({
+      lo: `(${s}&32?${hi}>>${s}:(${lo}>>>${s})|((${hi}<<1)<<~${s}))`,
+      hi: `(${s}&32?${hi}>>31:${hi}>>${s})`,
+    }),
+    shiftRightSignedBy,
+  ),
+  "i64.rotl": shift(rotateLeft, rotateLeftBy),
   "i64.rotr": (o, [a, b]) => {
     const v = pair(o, a!);
-    return rotateLeft(bind(o, `(-${bind(o, b!.lo)})&63`), v.lo, v.hi);
+    const s = bind(o, b!.lo);
+    const n = literal(s);
+    if (n !== undefined) return (n & 63) === 0 ? v : rotateLeftBy(o, 64 - (n & 63), v);
+    return rotateLeft(bind(o, `(-${s})&63`), v.lo, v.hi);
   },
-  "i64.mul": wideCall("mul64"),
-  "i64.mulh_s": wideCall("mulh64s"),
-  "i64.mulh_u": wideCall("mulh64u"),
-  "i64.mulh_su": wideCall("mulh64su"),
-  "i64.div_s": wideCall("div64s"),
-  "i64.div_u": wideCall("div64u"),
-  "i64.rem_s": wideCall("rem64s"),
-  "i64.rem_u": wideCall("rem64u"),
+  "i64.mul": product("mul64"),
+  "i64.mulh_s": product("mulh64s"),
+  "i64.mulh_u": product("mulh64u"),
+  "i64.mulh_su": product("mulh64su"),
+  "i64.div_s": product("div64s"),
+  "i64.div_u": product("div64u"),
+  "i64.rem_s": product("rem64s"),
+  "i64.rem_u": product("rem64u"),
   "i64.clmul": wideCall("clmul"),
   "i64.clmulh": wideCall("clmulh"),
   "i64.clmulr": wideCall("clmulr"),
@@ -383,12 +497,12 @@ const emitters = {
   "i64.popcnt": (_o, [a]) => word(`(popcnt32(${a!.lo})+popcnt32(${a!.hi}))`),
   "i64.bswap": (_o, [a]) => ({ lo: `bswap32(${a!.hi})`, hi: `bswap32(${a!.lo})` }),
   "i64.orc_b": (_o, [a]) => ({ lo: `orcb32(${a!.lo})`, hi: `orcb32(${a!.hi})` }),
-  "i64.eq": (_o, [a, b]) => flag(`${a!.lo}===${b!.lo}&&${a!.hi}===${b!.hi}`),
-  "i64.ne": (_o, [a, b]) => flag(`${a!.lo}!==${b!.lo}||${a!.hi}!==${b!.hi}`),
+  "i64.eq": (_o, [a, b]) => flag(same(a!, b!)),
+  "i64.ne": (_o, [a, b]) => flag(`!(${same(a!, b!)})`),
   "i64.lt_s": (o, [a, b]) => flag(less(o, a!, b!, false)),
   "i64.lt_u": (o, [a, b]) => flag(less(o, a!, b!, true)),
-  "i64.ge_s": (o, [a, b]) => flag("!" + less(o, a!, b!, false)),
-  "i64.ge_u": (o, [a, b]) => flag("!" + less(o, a!, b!, true)),
+  "i64.ge_s": (o, [a, b]) => flag(`!(${less(o, a!, b!, false)})`),
+  "i64.ge_u": (o, [a, b]) => flag(`!(${less(o, a!, b!, true)})`),
   "i64.select": (o, [c, a, b]) => {
     const condition = bind(o, c!.lo);
     return { lo: `(${condition}!==0?${a!.lo}:${b!.lo})`, hi: `(${condition}!==0?${a!.hi}:${b!.hi})` };
@@ -547,6 +661,17 @@ function emit(o: Out, n: Node): Text {
   const f = emitters[n.op];
   // Operands of a register write of the floating-point file are made by setFloat, straight into the register.
   return f(o, f === setFloat ? [] : n.args.map((a) => emit(o, a)), n);
+}
+
+/** Statements, after which the condition that `value`, an i32 or i64, is not 0 can be tested. */
+export function lowerCondition(
+  value: Node,
+  site: Site,
+  firstTemp: number,
+): { readonly text: string; readonly condition: string } {
+  const o: Out = { site, text: "", temps: firstTemp };
+  const { lo, hi } = emit(o, value);
+  return { text: o.text, condition: hi === "0" ? `${lo}!==0` : `(${lo}|${hi})!==0` };
 }
 
 /**
