@@ -10,7 +10,7 @@ export const tuning = {
    * optimizes it only after some thousand runs: below 2000 short programs get slower, above 10000 long ones.
    * SABRE_HEAT sets another number: tests compile everything with 1.
    */
-  heat: { js: heat(4000), wasm: heat(1000) },
+  heat: { js: heat(4000), wasm: heat(1500) },
   /** Regions that are compiled together, so that they call each other directly. */
   batch: { js: 1, wasm: eager ? 1 : 16 },
   /** Milliseconds that a region waits for others. */
@@ -23,7 +23,7 @@ export const tuning = {
    * The same in JavaScript; and how much longer than the shortest way round a loop others may be to be in its region. The
    * engine's compilers take some 5 ms for 50 instructions, but 200 ms for 250.
    */
-  js: { straight: 20, around: { times: 1.5, more: 0 } },
+  js: { straight: 60, around: { times: 2, more: 10 } },
   /** Instructions that a region may execute before it must return: bounds the delay of signals. */
   fuel: 100_000,
   /** Calls of the guest that become calls inside each other. Each takes some 200 bytes of the host's stack. */

@@ -1,5 +1,5 @@
-// 64-bit products and quotients for emitted JavaScript, made by a small WebAssembly module: a call takes 3 ns, where word
-// pairs in JavaScript take 3 (low half of a product) to 15 and more. The operations are those of wasm/lowering.ts; the
+// High halves of 64-bit products, and quotients, made by a small WebAssembly module: a call takes 3 ns, where word pairs
+// in JavaScript take 15 and more. The operations are those of wasm/lowering.ts; the
 // functions take what those of src/cpu/arith.ts take, and leave the high word of the result in the hart.
 import { type Hart, hart } from "../../src/cpu/hart.ts";
 import { type Node, node, type Op, x } from "../../src/isa/vocabulary.ts";
@@ -10,7 +10,6 @@ import type { Site } from "../wasm/site.ts";
 
 /** By the names that src/cpu/lowering.ts uses. */
 const operations = {
-  mul64: "i64.mul",
   mulh64u: "i64.mulh_u",
   mulh64s: "i64.mulh_s",
   mulh64su: "i64.mulh_su",

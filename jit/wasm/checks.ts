@@ -1,10 +1,9 @@
 // Addresses of guest memory, checked against the page table. What was checked once for a register's value is not checked
 // again: a fact says which bytes around the address in a register may be accessed. A check looks ahead and covers all
 // accesses through the same value in its block, as far as they lie close together.
-// A page's byte says whether this page and the next allow an access, so one look is enough for what may cross into the
-// next page; the last page of a mapping is looked at more closely. What is refused leaves the region. No calls are made here: what lives across a call would be kept on the stack, in the hot path too.
+// What is refused leaves the region. No calls are made here: what lives across a call would be kept on the stack, in the hot path too.
 import type { Node } from "../../src/isa/vocabulary.ts";
-import { Page, pageSize } from "../../src/memory/guest-memory.ts";
+import { Page } from "../../src/memory/guest-memory.ts";
 import type { Instruction } from "../region.ts";
 import { access, brIf, end, get, i32, i64, memory, op, open, openIf, put, set, tee, temp } from "./code.ts";
 import { I32, I64 } from "./encoder.ts";
@@ -63,54 +62,67 @@ export function meet(a: ReadonlyMap<number, Fact>, b: ReadonlyMap<number, Fact>)
   return both;
 }
 
-const rights = {
-  read: { on: Page.readOn, mask: Page.read | Page.watch, bits: Page.read },
-  write: { on: Page.writeOn, mask: Page.write | Page.code | Page.watch, bits: Page.write },
-} as const;
+const plain = { read: Page.plainRead, write: Page.plainWrite } as const;
 
 /** Leaves the region where not all of the `length` bytes at the address on the stack, an i64, may be accessed. */
 function check(s: Site, length: number, kind: Access): void {
   const c = s.code;
   const at = temp(c, I64);
-  const { on, mask, bits } = rights[kind];
+  /** Pushes what is plain on the page of the byte that lies so far behind. */
+  const plainAt = (behind: number, wrapped: boolean): void => {
+    get(c, at);
+    if (behind > 0) {
+      i64(c, behind);
+      put(c, 0x7c); // i64.add
+    }
+    i64(c, 12);
+    put(c, 0x88, 0xa7); // i64.shr_u, i32.wrap_i64
+    if (wrapped) {
+      i32(c, 0xfffff);
+      put(c, 0x71);
+    }
+    access(c, 0x2d, memory.pages);
+  };
+  // A length that is a power of two is that of one access, which nearly always is aligned, and so within a page.
+  const single = length <= 8 && (length & (length - 1)) === 0;
   set(c, at);
   const fine = c.depth;
   open(c, op.block);
-  const closer = c.depth;
+  const odd = c.depth;
   open(c, op.block);
   get(c, at);
   i64(c, 2 ** 32 - 1);
   put(c, 0x56); // i64.gt_u
-  brIf(c, closer, false);
-  get(c, at);
-  i64(c, 12);
-  put(c, 0x88, 0xa7); // i64.shr_u, i32.wrap_i64
-  access(c, 0x2d, memory.pages);
-  i32(c, on);
+  brIf(c, odd, false);
+  if (single && length > 1) {
+    get(c, at);
+    put(c, 0xa7);
+    i32(c, length - 1);
+    put(c, 0x71);
+    brIf(c, odd, false);
+  }
+  plainAt(0, false);
+  if (!single) {
+    plainAt(length - 1, false);
+    put(c, 0x71);
+  }
+  i32(c, plain[kind]);
   put(c, 0x71);
   brIf(c, fine, true);
   end(c);
-  // A page alone allows what does not run on into the next.
-  get(c, at);
-  i64(c, 32);
-  put(c, 0x88, 0x50); // i64.shr_u, i64.eqz
-  get(c, at);
-  i64(c, 12);
-  put(c, 0x88, 0xa7);
-  i32(c, 0xfffff);
-  put(c, 0x71);
-  access(c, 0x2d, memory.pages);
-  i32(c, mask);
-  put(c, 0x71);
-  i32(c, bits);
-  put(c, 0x46, 0x71); // i32.eq, i32.and
-  get(c, at);
-  put(c, 0xa7);
-  i32(c, pageSize - 1);
-  put(c, 0x71);
-  i32(c, pageSize - length);
-  put(c, 0x4d, 0x71); // i32.le_u, i32.and
-  brIf(c, fine, true);
+  if (single && length > 1) {
+    get(c, at);
+    i64(c, 32);
+    put(c, 0x88, 0x50); // i64.shr_u, i64.eqz
+    plainAt(0, true);
+    plainAt(length - 1, true);
+    put(c, 0x71);
+    i32(c, plain[kind]);
+    put(c, 0x71);
+    i32(c, 0);
+    put(c, 0x47, 0x71); // i32.ne, i32.and
+    brIf(c, fine, true);
+  }
   s.leave();
   end(c);
 }

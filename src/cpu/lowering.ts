@@ -140,6 +140,9 @@ const wideCall =
 /** The same of those functions for which a site may have its own. */
 const product = (name: string): Emit => wideCall(name, (s) => s.high);
 
+/** What a low word times a high word adds to the high word of a product. */
+const productHigh = (a: string, b: string): string => (a === "0" || b === "0" ? "0" : `Math.imul(${a},${b})`);
+
 const i32Binary =
   (f: (a: string, b: string) => string): Emit =>
   (_o, [a, b]) =>
@@ -481,7 +484,11 @@ const emitters = {
     if (n !== undefined) return (n & 63) === 0 ? v : rotateLeftBy(o, 64 - (n & 63), v);
     return rotateLeft(bind(o, `(-${s})&63`), v.lo, v.hi);
   },
-  "i64.mul": product("mul64"),
+  "i64.mul": (o, [a, b]) => {
+    const [x, y] = [pair(o, a!), pair(o, b!)];
+    const high = `((mulhu32(${x.lo},${y.lo})+${productHigh(x.lo, y.hi)}+${productHigh(x.hi, y.lo)})|0)`;
+    return { lo: bind(o, `Math.imul(${x.lo},${y.lo})`), hi: bind(o, high) };
+  },
   "i64.mulh_s": product("mulh64s"),
   "i64.mulh_u": product("mulh64u"),
   "i64.mulh_su": product("mulh64su"),

@@ -26,10 +26,10 @@ export const Page = {
   watch: 16,
   /** Mapped, but past the end of its file: SIGBUS. The permission bits are clear. */
   bus: 32,
-  /** This page and the next can be read, and neither is watched: what begins here may run on into the next. */
-  readOn: 64,
-  /** They can be written, have no code, and neither is watched. */
-  writeOn: 128,
+  /** It can be read, and is not watched. */
+  plainRead: 64,
+  /** It can be written, has no code, and is not watched. */
+  plainWrite: 128,
 } as const;
 
 /** Views of one guest address space's bytes. Another worker makes its own from `memory`. */
@@ -158,18 +158,13 @@ export function writable(m: GuestMemory, addr: number, length: number): Uint8Arr
   return m.u8.subarray(addr, addr + length);
 }
 
-const plainRead = (byte: number): boolean => (byte & (Page.read | Page.watch)) === Page.read;
-const plainWrite = (byte: number): boolean => (byte & (Page.write | Page.code | Page.watch)) === Page.write;
-
-/** Brings the bits that stand for two pages up to date. Follows every other change of the bytes of `[start, end)`. */
+/** Brings the bits that sum up others up to date. Follows every other change of the bytes of `[start, end)`. */
 export function pagesChanged(m: GuestMemory, start: number, end: number): void {
-  let next = m.pages[end]!;
-  for (let page = end - 1; page >= Math.max(0, start - 1); page--) {
+  for (let page = start; page < end; page++) {
     const byte = m.pages[page]!;
-    const read = plainRead(byte) && plainRead(next) ? Page.readOn : 0;
-    const write = plainWrite(byte) && plainWrite(next) ? Page.writeOn : 0;
-    m.pages[page] = (byte & ~(Page.readOn | Page.writeOn)) | read | write;
-    next = byte;
+    const read = (byte & (Page.read | Page.watch)) === Page.read ? Page.plainRead : 0;
+    const write = (byte & (Page.write | Page.code | Page.watch)) === Page.write ? Page.plainWrite : 0;
+    m.pages[page] = (byte & ~(Page.plainRead | Page.plainWrite)) | read | write;
   }
 }
 
