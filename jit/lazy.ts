@@ -25,6 +25,7 @@ export function lazyTiers(name: EmitterName): Tiers {
       tiers ??= load();
       tiers.hot(pc);
     },
+    missed: (pc) => tiers?.missed(pc),
     paused: () => tiers?.paused(),
     dropPages: (first, last) => tiers?.dropPages(first, last),
     memoryGrew: () => tiers?.memoryGrew(),

@@ -29,6 +29,8 @@ export interface Emitter {
   readonly compile: (regions: readonly Region[]) => CompiledRegion[];
   /** The region at `pc` may be entered by others without the interpreter; or, undefined, no longer. */
   readonly link: (pc: number, made: CompiledRegion | undefined) => void;
+  /** Another region gave control back at `pc`, though there is one there. */
+  readonly missed: (pc: number) => void;
   /** The guest's memory has new views. True where nothing that was made works on. */
   readonly memoryGrew: () => boolean;
 }
@@ -65,6 +67,8 @@ export function makeTiers(name: EmitterName): Tiers {
     figures.regions--;
     figures.instructions -= region.instructions;
     figures.dropped++;
+    // What the engine made of it is outside of its heap, and does not make it collect.
+    if (figures.dropped % tuning.collect === 0) Bun.gc(true);
   }
 
   const dropEvery = (): void => {
@@ -106,7 +110,7 @@ export function makeTiers(name: EmitterName): Tiers {
     queue.clear();
     if (regions.length > 0) {
       const made = emitter!.compile(regions);
-      regions.forEach((region, i) => keep(region, made[i]!));
+      for (const [i, region] of regions.entries()) keep(region, made[i]!);
     }
     figures.seconds += (performance.now() - begun) / 1000;
   }
@@ -127,6 +131,7 @@ export function makeTiers(name: EmitterName): Tiers {
       queue.add(pc);
       if (queue.size >= tuning.batch[name]) compileQueue();
     },
+    missed: (pc) => emitter?.missed(pc),
     paused: () => {
       if (queue.size > 0 && performance.now() - since > tuning.patience) compileQueue();
     },

@@ -30,6 +30,11 @@ export const tuning = {
   callDepth: 500,
   /** Ways back to the head of a loop that become loops of their own in WebAssembly. */
   nestedLoops: 4,
+  /**
+   * Dropped regions after which garbage is collected, in 20 to 50 ms. A guest that wrote new code all the time held 0.15 GB
+   * with 500, 1.5 GB without.
+   */
+  collect: 1000,
   /** Compiled regions that are kept; when there are more, all are dropped and what is hot is compiled anew. */
   regions: 20_000,
 };

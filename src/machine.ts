@@ -16,6 +16,7 @@ import { runTask, type Watcher } from "./linux/run.ts";
 import { Code, type SigInfo, signalName } from "./linux/siginfo.ts";
 import { traceCalls, traceExit, traceSignal } from "./linux/strace.ts";
 import type { Exit, Task } from "./linux/task.ts";
+import { dropSharedCode } from "./memory/address-space.ts";
 import { hostPageProblem } from "./memory/backing.ts";
 import { mappedFiles } from "./memory/maps.ts";
 import { type CallFigures, countCalls, logCode, logMaps, together } from "./watch.ts";
@@ -143,6 +144,7 @@ function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs
   const engine: Interpreter = makeInterpreter(t.hart, memory, {
     ...(tiers && { tier: tiers }),
     time: () => Math.floor(monotonic() / 100),
+    fenceI: () => dropSharedCode(process.space),
     decoded: logs("in_asm") ? logCode(say, place) : undefined,
   });
   tiers?.attach({ interpreter: engine, hart: t.hart, memory });

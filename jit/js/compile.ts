@@ -42,6 +42,7 @@ export function makeJsEmitter({ interpreter, hart, memory }: Place, instrumentat
     shape: { calls: true, ...tuning.js },
     compile: (regions) => regions.map(compile),
     link: links.link,
+    missed: () => {},
     memoryGrew: () => {
       names = undefined;
       return true;

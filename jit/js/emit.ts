@@ -12,7 +12,8 @@ import { structure, type Tree, type Way } from "../structure.ts";
 import { tuning } from "../tuning.ts";
 import { accessOf, guardsOf, refuses } from "./guards.ts";
 import { type Instrumentation, nothing, type Probe, watchProbes } from "./instrumentation.ts";
-import { findLoops, headOf, type Loop, registersOf, writtenBy } from "./loops.ts";
+import { findLoops, headOf, type Loop } from "./loops.ts";
+import { registersOf, writtenBy } from "./registers.ts";
 import {
   atLoopHead,
   copyState,

@@ -4,7 +4,7 @@
 import { pageRefuses } from "../../src/cpu/lowering.ts";
 import type { Field, Node } from "../../src/isa/vocabulary.ts";
 import type { Block, Instruction } from "../region.ts";
-import { writtenBy } from "./loops.ts";
+import { writtenBy } from "./registers.ts";
 
 export interface Access {
   readonly kind: "load" | "store";

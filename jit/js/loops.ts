@@ -1,8 +1,8 @@
 // The loops of a region: which blocks they consist of, and which registers these use.
-import type { Field, Node } from "../../src/isa/vocabulary.ts";
-import { type Block, type Instruction, type Region, successors } from "../region.ts";
+import { type Block, type Region, successors } from "../region.ts";
 import type { Tree, Way } from "../structure.ts";
 import { basesOf } from "./guards.ts";
+import { registersOf, writtenBy } from "./registers.ts";
 
 /** A natural loop: the blocks from which control comes back to its head. */
 export interface Loop {
@@ -18,20 +18,6 @@ export interface Loop {
   /** Whether each way through it has a call. */
   readonly calls: boolean;
 }
-
-/** Numbers of the integer registers that an instruction names, x0 apart. */
-export function registersOf({ does, fields }: Instruction): number[] {
-  const found: number[] = [];
-  const visit = (n: Node): void => {
-    if (n.op === "x" || n.op === "x.set") found.push(fields[n.field as Field]);
-    n.args.forEach(visit);
-  };
-  does.forEach(visit);
-  return found.filter((r) => r !== 0);
-}
-
-export const writtenBy = ({ does, fields }: Instruction): number[] =>
-  does.flatMap((n) => (n.op === "x.set" && fields.rd !== 0 ? [fields.rd] : []));
 
 /** The index of the block that control comes to first. */
 export function headOf(t: Tree, indexOf: ReadonlyMap<Block, number>): number {

@@ -13,6 +13,7 @@ export function makeWasmEmitter({ interpreter, hart, memory }: Place): Emitter {
     shape: { calls: true, straight: tuning.regionInstructions },
     compile: (regions) => compileRegions(regions, environment),
     link: environment.links.link,
+    missed: environment.links.missed,
     memoryGrew: () => false,
   };
 }

@@ -40,9 +40,9 @@ import {
 } from "./code.ts";
 import * as encoder from "./encoder.ts";
 import { append, encodeModule, F64, type FunctionCode, I32, I64, type Import } from "./encoder.ts";
-import * as flow from "./flow.ts";
 import * as floats from "./floats.ts";
 import { readCare } from "./floats.ts";
+import * as flow from "./flow.ts";
 import { accessesOf, type Flow, flowOf, headOf, none, numbersOf, type Registers, union, without } from "./flow.ts";
 import { helperType, makeHelpers, memoryImport, type Place } from "./helpers.ts";
 import { hashMask, hashOffset, type Links, makeLinks, regionType, stubSlot } from "./links.ts";
@@ -504,6 +504,9 @@ function findSlot(e: Emitter): void {
   const c = e.code;
   const entry = temp(c, I64);
   get(c, pc);
+  get(c, pc);
+  i32(c, 12);
+  put(c, 0x76, 0x73); // i32.shr_u, i32.xor
   i32(c, hashMask);
   put(c, 0x71);
   i32(c, 2);

@@ -8,9 +8,11 @@ import type { Place } from "./helpers.ts";
 /** (calls that it is inside of, pc) -> pc. A caller from JavaScript gives no arguments, which makes them 0. */
 export const regionType: FunctionType = { params: [I32, I32], results: [I32] };
 
-/** The hash: entries of 8 bytes (the address, then its slot), by the low bits of the address but for bit 0. */
+/** The hash: entries of 8 bytes (the address, then its slot), by bits 1 to 11 of the address and those 12 above. */
 export const hashOffset = 1024;
 export const hashMask = 0xffe;
+
+const hashOf = (pc: number): number => (pc ^ (pc >>> 12)) & hashMask;
 
 /** The slot of a function that gives control back. */
 export const stubSlot = 0;
@@ -21,6 +23,8 @@ export interface Links {
   readonly slotOf: (pc: number) => number;
   /** Makes control that goes to `pc` enter a region, or, without one, come back to the caller. */
   readonly link: (pc: number, region: (() => number) | undefined) => void;
+  /** An indirect jump did not find the region at `pc`, since another had its entry of the hash: it takes that back. */
+  readonly missed: (pc: number) => void;
 }
 
 /** Gives control back at the address that it gets. */
@@ -54,11 +58,17 @@ export function makeLinks({ memory, hart }: Place): Links {
     link: (pc, region) => {
       const slot = slotOf(pc);
       table.set(slot, region ?? back);
-      const at = pc & hashMask;
+      const at = hashOf(pc);
       if (region !== undefined) {
         hash[at] = pc;
         hash[at + 1] = slot;
       } else if (hash[at] === (pc | 0)) hash.fill(0, at, at + 2);
+    },
+    missed: (pc) => {
+      const slot = slots.get(pc);
+      if (slot === undefined) return;
+      hash[hashOf(pc)] = pc;
+      hash[hashOf(pc) + 1] = slot;
     },
   };
 }

@@ -34,9 +34,9 @@ const field = (name: keyof typeof fieldShift): string =>
 const pc = "(i+D|0)";
 const length = "(w>>>31<<1)+2";
 
-/** To pc + imm: most targets are in the same frame. A higher tier hears of those that many jumps lead back to. */
-const nearJump = (counts: boolean): string =>
-  `const c=code[i+1],j=i+c;if(j-F>>>0>=4096)return far(i,c);${counts ? "if(c<0&&++heat[j>>>1]===HEAT)hot(j+D>>>0);" : ""}return j;`;
+/** To pc + imm: most targets are in the same frame. A higher tier hears of those that many jumps lead back to, or calls. */
+const nearJump = (counts: boolean, counted = "c<0"): string =>
+  `const c=code[i+1],j=i+c;if(j-F>>>0>=4096)return far(i,c);${counts ? `if((${counted})&&++heat[j>>>1]===HEAT)hot(j+D>>>0);` : ""}return j;`;
 
 /** How the interpreter answers the lowering: fields come from the slot's words, control leaves by the answered index. */
 const siteFor = (counts: boolean): Site => ({
@@ -51,13 +51,13 @@ const siteFor = (counts: boolean): Site => ({
   setX: (_name, v) => `{const d=w>>>9&126;R[d]=${v.lo};R[d+1]=${v.hi};}`,
   f: (name) => `(${hart.f}+(w>>>${fieldShift[name] - 1}&62))`,
   jump: (target) => `return jump(${target.lo}&-2,${target.hi});`,
-  jumpRelative: () => nearJump(counts),
+  jumpRelative: () => nearJump(counts, `c<0||(w>>>${fieldShift.rd}&63)!==32`),
   branch: (condition) => `if(${condition}){${nearJump(counts)}}`,
   fault: () => `return fault(i);`,
   illegal: () => "return illegal(i);",
   trap: (cause) => `return trapAt(i,${Cause[cause]});`,
   recount: () => "return recount(i);",
-  fenceI: () => "dropAll();",
+  fenceI: () => "fenceI();",
 });
 
 /** Names of `Scope` that handlers use. */
@@ -99,7 +99,7 @@ const handler = (does: readonly Node[], site: Site): string => `(i,w)=>{${lower(
 
 /** Parameters of the function whose body `coreText` is. */
 export const coreParameters =
-  "h m names code frameOf takeFrame decodeAt bitsAt dropAll regions heat HEAT PAUSE hot floatHandlers".split(" ");
+  "h m names code frameOf takeFrame decodeAt bitsAt fenceI regions heat HEAT PAUSE hot missed floatHandlers".split(" ");
 
 /**
  * The loop and the handlers, but for those that need the floating-point unit: they come when one is first executed. All
@@ -130,7 +130,9 @@ function region(i){
   if(pc===-1)return -1;
   enter(pc>>>12);
   // Where a region paused, and no more, nothing has been jumped to.
-  const j=F+(pc&4095);if(executed<PAUSE&&++heat[j>>>1]===HEAT)hot(pc>>>0);return j;
+  const j=F+(pc&4095);
+  if(executed<PAUSE){if((code[j]&1023)===${opRegion})missed(pc>>>0);else if(++heat[j>>>1]===HEAT)hot(pc>>>0);}
+  return j;
 }
 // A region left its first instruction to the interpreter, which does it and puts the region back.
 function entry(i){

@@ -56,6 +56,8 @@ export interface Tier {
   readonly dropPages: (first: number, last: number) => void;
   /** The memory has new views. */
   readonly memoryGrew: () => void;
+  /** A region gave control back where another one begins. */
+  readonly missed: (pc: number) => void;
   /** The hart is between two runs. */
   readonly paused: () => void;
 }
@@ -64,6 +66,8 @@ export interface InterpreterHooks extends ScopeHooks {
   /** Called for each instruction when it is decoded, where a log asks for it. */
   readonly decoded: ((pc: number, bits: number) => void) | undefined;
   readonly tier?: Tier;
+  /** Drops code that may have changed unseen, which stores and calls of this guest cannot do. By default all. */
+  readonly fenceI?: () => void;
 }
 
 /** Frames of the decode cache. Frame 0 is not used, so that frame number 0 means "none". */
@@ -256,12 +260,13 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
     takeFrame,
     decodeAt,
     (at: number) => fetchInstruction(at) | 0,
-    dropAll,
+    hooks.fenceI ?? dropAll,
     regions,
     heat,
     hooks.tier?.heat ?? 0,
     hooks.tier?.pause ?? 0,
     hooks.tier?.hot,
+    hooks.tier?.missed,
     (fault: unknown, illegal: unknown) => floatFactory()(names(), code, fault, illegal),
   );
   let bound = m.u8;

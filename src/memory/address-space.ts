@@ -225,6 +225,12 @@ export function fileResized(space: AddressSpace, file: FileIdentity, size: numbe
   }
 }
 
+/** Drops what was made of code that others may change: of mappings that are shared, with a file or at another address. */
+export function dropSharedCode(space: AddressSpace): void {
+  for (let i = 0; i < vmaCount(space); i++)
+    if (flagsOf(space, i) & VmaFlag.shared) dropCode(space.memory, startOf(space, i), endOf(space, i));
+}
+
 /** First page of `n` free pages: at the hint (a page, 0 for none) if they are free there, else the first in the area of mmap. */
 export function findFree(space: AddressSpace, hint: number, n: number): number | undefined {
   const limit = taskSize / pageSize;

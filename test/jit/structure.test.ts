@@ -20,8 +20,10 @@ function followBlocks(region: Region, taken: readonly boolean[]): (number | stri
   for (const decision of taken) {
     const block = region.blocks[at]!;
     trace.push(block.pc);
-    if (block.end.kind === "indirect") return [...trace, "indirect"];
-    const to: Target = block.end.kind === "goto" ? block.end.to : decision ? block.end.taken : block.end.otherwise;
+    const { end } = block;
+    if (end.kind === "indirect" || end.kind === "return") return [...trace, "indirect"];
+    const to: Target =
+      end.kind === "goto" ? end.to : end.kind === "call" ? end.next : decision ? end.taken : end.otherwise;
     if ("exit" in to) return [...trace, `exit ${to.exit}`];
     at = to.block;
   }
@@ -57,6 +59,7 @@ function followTree(tree: Tree, taken: readonly boolean[]): (number | string)[] 
         if (decision === undefined) return "end";
         trace.push(t.block.pc);
         if (t.kind === "code") return go(t.to);
+        if (t.kind === "call") return go(t.next);
         if (t.kind === "branch") return go(decision ? t.taken : t.otherwise);
         trace.push("indirect");
         return "end";
@@ -76,6 +79,8 @@ const ends = (count: number): fc.Arbitrary<End[]> => {
     { weight: 4, arbitrary: fc.record({ kind: fc.constant("branch" as const), taken: target, otherwise: target }) },
     { weight: 3, arbitrary: fc.record({ kind: fc.constant("goto" as const), to: target }) },
     { weight: 1, arbitrary: fc.constant({ kind: "indirect" as const }) },
+    { weight: 1, arbitrary: fc.constant({ kind: "return" as const }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("call" as const), to: fc.constant(2000), next: target }) },
   );
   return fc.array(end, { minLength: count, maxLength: count });
 };

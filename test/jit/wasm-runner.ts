@@ -4,10 +4,10 @@ import { expect } from "bun:test";
 import { findRegion } from "../../jit/region.ts";
 import { compileRegions, makeEnvironment, type WasmRegion } from "../../jit/wasm/emit.ts";
 import { makeFpu } from "../../src/cpu/float/fpu.ts";
-import { Cause, forgetExtents, getPc, type Hart, hart, newHart, setPc } from "../../src/cpu/hart.ts";
+import { Cause, getPc, type Hart, hart, hartIn, setPc } from "../../src/cpu/hart.ts";
 import { type Interpreter, makeInterpreter } from "../../src/cpu/interpreter.ts";
-import { type GuestMemory, newGuestMemory, Page, rightsChanged } from "../../src/memory/guest-memory.ts";
-import { codeBase, codeBytes, dataBase, listing, type Sequence } from "../tools/sequences.ts";
+import { type GuestMemory, hartOffset, newGuestMemory, Page, pagesChanged } from "../../src/memory/guest-memory.ts";
+import { codeBase, codeBytes, dataBase, listing, type Sequence } from "../tools/sequence.ts";
 
 const dataBytes = 0x3000;
 /** Instructions after which a sequence counts as endless: where it is stopped then is not the same for all. */
@@ -21,7 +21,7 @@ export interface Bare {
 
 export function newBare(): Bare {
   const m = newGuestMemory(dataBase + 0x10000);
-  const h = newHart();
+  const h = hartIn(m, 0);
   const interpreter = makeInterpreter(h, m, { time: () => 0, decoded: undefined });
   m.codeChanged = interpreter.invalidate;
   return { h, m, interpreter };
@@ -33,11 +33,11 @@ export function prepare({ h, m, interpreter }: Bare, s: Sequence): void {
   m.u8.set(codeBytes(s), codeBase);
   for (let i = 0; i < dataBytes; i++) m.u8[dataBase + i] = (i * 37) ^ (i >>> 5);
   m.pages.fill(0);
-  rightsChanged(m);
-  forgetExtents(h);
   m.pages.fill(Page.read | Page.exec, codeBase >>> 12, (codeBase >>> 12) + 2);
   m.pages.fill(Page.read | Page.write, dataBase >>> 12, (dataBase >>> 12) + 2);
   m.pages[(dataBase >>> 12) + 2] = Page.read;
+  pagesChanged(m, codeBase >>> 12, (codeBase >>> 12) + 2);
+  pagesChanged(m, dataBase >>> 12, (dataBase >>> 12) + 3);
   interpreter.invalidate(codeBase, codeBase + 8192);
   h.i32.fill(0);
   const words = new BigUint64Array(h.i32.buffer, h.i32.byteOffset);
@@ -53,7 +53,7 @@ export function runCompiled(b: Bare, bound: number, limit = endless): number {
   const { h, m, interpreter } = b;
   const cache = new Map<number, WasmRegion | undefined>();
   const unit = makeFpu(h) as unknown as Record<string, (...operands: number[]) => number>;
-  const env = makeEnvironment({ guest: m.memory, hart: h.memory, pages: m.pageTable }, unit);
+  const env = makeEnvironment({ memory: m.memory, hart: hartOffset(0) }, unit);
   const fetch = (at: number): number => {
     if (!((m.pages[at >>> 12] ?? 0) & Page.exec)) return -1;
     const low = m.u16[at >>> 1]!;
@@ -70,6 +70,7 @@ export function runCompiled(b: Bare, bound: number, limit = endless): number {
     }
     const compiled = cache.get(pc);
     if (compiled !== undefined) {
+      h.i32[hart.executed] = 0;
       const to = compiled();
       const executed = h.i32[hart.executed]!;
       inRegions += executed;

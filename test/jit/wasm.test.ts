@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { encode } from "../../src/isa/riscv/encode.ts";
 import type { Form } from "../../src/isa/riscv/instructions.ts";
 import { instructions } from "../../src/isa/riscv/instructions.ts";
-import { dataBase, sequences } from "../tools/sequences.ts";
+import { dataBase } from "../tools/sequence.ts";
+import { sequences } from "../tools/sequences.ts";
 import { type Bare, expectSame, newBare, prepare, runCompiled } from "./wasm-runner.ts";
 
 const count = Number(process.env["SABRE_SEQUENCES"] ?? 600);

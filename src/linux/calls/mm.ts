@@ -1,5 +1,6 @@
 // Calls on the address space. The operations themselves are in src/memory; here are descriptors, copies and limits.
 import { host } from "../../host/syscall.ts";
+import { dropSharedCode } from "../../memory/address-space.ts";
 import { lockAll, lockRange, madvise, mincore, msync, unlockAll } from "../../memory/advice.ts";
 import { addressLimit, dropCode, pageSize, writable } from "../../memory/guest-memory.ts";
 import { brk, MapFlag, map, protect, unmap } from "../../memory/map.ts";
@@ -169,12 +170,16 @@ function membarrier(t: Task, command: number, flags: number): number {
   return r;
 }
 
-/** Linux flushes everything, whatever the range; a range without an end means that here. */
+/**
+ * Linux flushes everything, whatever the range. Here stores are seen where they are made, so only the range is dropped, and
+ * what may have been written at another address. A range without an end means everything.
+ */
 function flushIcache(t: Task, start: number, end: number, flags: number): number {
   if ((flags & ~1) !== 0) return -errno.EINVAL;
   const [from, to] = start < end ? [Math.min(start, addressLimit), Math.min(end, addressLimit)] : [0, addressLimit];
   const { inside } = cut(t.process.space, Math.floor(from / pageSize), Math.ceil(to / pageSize));
   for (const v of inside) dropCode(t.memory, v.start, v.end);
+  dropSharedCode(t.process.space);
   return 0;
 }
 
