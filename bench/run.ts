@@ -1,88 +1,92 @@
-// `bun run bench [--only NAME] [--quick]`: what this emulator costs on this machine, beside qemu-riscv64 where it is
-// installed. A part that cannot be measured says why.
-import { mkdtempSync, readFileSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
-import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { guest, inTurn, qemu, runOnce, sabre, type Tool, tools, unbuiltSabre } from "./measure.ts";
+// `bun run bench`: what sabre costs on this machine, beside qemu-riscv64 and the machine itself. Prints tables, and writes
+// them with a JSON file and a chart into a folder. A part that cannot be measured says why; a wrong result fails.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { chart } from "./chart.ts";
+import { isThere, missing } from "./compile.ts";
+import { type Contest, contestantOf, groups, hold, type Outcome } from "./contest.ts";
+import { guestOperations } from "./kernels.ts";
+import { macro } from "./macro.ts";
+import { emulatorParts } from "./micro/parts.ts";
+import { type Options, understand } from "./options.ts";
+import { milestone, progress } from "./progress.ts";
+import { realPrograms } from "./real.ts";
+import { type Figure, machine, type Results, ratio, summarize, timeOf } from "./results.ts";
+import { shortPrograms } from "./short.ts";
+import { startUp } from "./startup.ts";
+import { document, machineLine, problemLines, problemsOf, sections } from "./tables.ts";
 
-interface Part {
+const contests: readonly Contest[] = [...macro, ...realPrograms, ...shortPrograms];
+
+/** Parts that are no contest. */
+const parts: readonly {
   readonly name: string;
-  readonly what: string;
-  readonly needs: readonly Tool[];
-  readonly run: (quick: boolean) => string[] | Promise<string[]>;
-}
-
-const parts: readonly Part[] = [
-  { name: "interpreter", what: "integer loop, interpreter only", needs: ["riscv64-linux-gnu-gcc"], run: interpreter },
-  { name: "hello", what: "static hello, start to exit", needs: ["riscv64-linux-gnu-gcc", "qemu-riscv64"], run: hello },
-  { name: "memory", what: "most memory held, static hello", needs: ["riscv64-linux-gnu-gcc"], run: memory },
+  readonly run: (o: Options, progress: (what: string) => void) => Promise<Figure[]>;
+}[] = [
+  { name: "startup", run: startUp },
+  { name: "operations", run: guestOperations },
+  { name: "micro", run: emulatorParts },
 ];
 
-const ms = (seconds: number): string => `${(seconds * 1000).toFixed(1)} ms`;
-
-function interpreter(quick: boolean): string[] {
-  const rounds = quick ? "1000000" : "10000000";
-  const { stderr } = runOnce(sabre("--jit=off", "--stats=json", guest("loop"), rounds));
-  const { instructions, mips } = JSON.parse(stderr.trim().split("\n").at(-1)!) as Record<string, number>;
-  return [`${mips!.toFixed(1)} million instructions/s (${(instructions! / 1e6).toFixed(0)} million)`];
-}
-
-async function hello(quick: boolean): Promise<string[]> {
-  const commands = {
-    sabre: sabre(guest("hello")),
-    "sabre without its build": unbuiltSabre(guest("hello")),
-    "qemu-riscv64": qemu(guest("hello")),
-  };
-  const samples = inTurn(quick ? 5 : 20, ...Object.values(commands));
-  const byHyperfine = Bun.which("hyperfine") ? hyperfine(quick, Object.values(commands)) : [];
-  return Object.keys(commands).map((name, i) => {
-    const { wall, cpu } = samples[i]!;
-    const more = byHyperfine[i] === undefined ? "" : `; by hyperfine ${byHyperfine[i]}`;
-    return `${name}: ${ms(wall)}, CPU ${ms(cpu)}${more}`;
+function lineOf(o: Outcome, { engines }: Options): string {
+  const times = Object.entries(o.samples).map(([who, s]) => `${who} ${s[timeOf(o.group)].toFixed(3)} s`);
+  const ratios = engines.flatMap((engine) => {
+    const r = ratio(o, engine, "qemu");
+    return r === undefined ? [] : [`${engine}/qemu ${r.toFixed(2)}`];
   });
+  return [o.name.padEnd(14), ...times, ...ratios, ...problemsOf(o)].join("  ");
 }
 
-/** The mean and deviation of commands by hyperfine. */
-function hyperfine(quick: boolean, commands: readonly string[][]): string[] {
-  const file = join(mkdtempSync(join(tmpdir(), "sabre-bench-")), "result.json");
-  const runs = `--runs=${quick ? 10 : 40}`;
-  runOnce(["hyperfine", "-N", "--warmup=3", runs, `--export-json=${file}`, ...commands.map((c) => c.join(" "))]);
-  const { results } = JSON.parse(readFileSync(file, "utf8")) as { results: { mean: number; stddev: number }[] };
-  return results.map((r) => `${ms(r.mean)} ± ${ms(r.stddev)}`);
-}
-
-function memory(): string[] {
-  const { memory } = runOnce(sabre(guest("hello")));
-  return [`${(memory / 2 ** 20).toFixed(0)} MB`];
-}
-
-/** What was asked for. The command's own name stands first where `sabre bench` led here. */
-function understand() {
-  const words = process.argv.slice(process.argv[2] === "bench" ? 3 : 2);
-  try {
-    return parseArgs({
-      args: words,
-      options: { only: { type: "string" }, quick: { type: "boolean", default: false } },
-    }).values;
-  } catch (e) {
-    console.error(`bench: ${(e as Error).message}`);
-    return process.exit(2);
+async function measure(o: Options): Promise<Results> {
+  const wanted = (name: string, group: string) =>
+    o.only.length === 0 || o.only.includes(name) || o.only.includes(group);
+  const held = contests.filter(({ name, group }) => wanted(name, group));
+  const others = parts.filter(({ name }) => wanted(name, name));
+  const count = held.length + others.length;
+  if (!isThere("qemu-riscv64")) milestone(`no comparison with qemu-riscv64: ${missing("qemu-riscv64")}`);
+  const outcomes: Outcome[] = [];
+  for (const [i, contest] of held.entries()) {
+    outcomes.push(await hold(contest, { ...o, progress: (what) => progress(i + 1, count, what) }));
+    milestone(lineOf(outcomes.at(-1)!, o));
   }
+  const figures: Figure[] = [];
+  for (const [i, part] of others.entries()) {
+    const found = await part.run(o, (what) => progress(held.length + i + 1, count, `${part.name}: ${what}`));
+    figures.push(...found);
+    milestone(found.length > 0 ? `${part.name}: done` : `${part.name}: skipped, ${missing("riscv64-linux-gnu-gcc")}`);
+  }
+  const { quick, rounds, engines } = o;
+  const date = new Date().toISOString();
+  return {
+    date,
+    machine: machine(),
+    quick,
+    rounds,
+    engines,
+    outcomes,
+    summaries: summarize(outcomes, engines),
+    figures,
+  };
 }
 
-const values = understand();
-const chosen = parts.filter((part) => values.only === undefined || part.name === values.only);
-if (chosen.length === 0) {
-  console.error(`--only takes one of ${parts.map((part) => part.name).join(", ")}, not ${values.only}`);
-  process.exit(2);
+/** Writes the files, and answers their folder. */
+async function keep(r: Results, folder: string): Promise<string> {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "results.json"), `${JSON.stringify(r, undefined, 2)}\n`);
+  const svg = await chart(r);
+  if (svg !== undefined) writeFileSync(join(folder, "results.svg"), svg);
+  writeFileSync(join(folder, "results.md"), document(r, svg !== undefined));
+  return relative(process.cwd(), folder) || ".";
 }
-console.log(`Bun ${Bun.version}, ${cpus().length} x ${cpus()[0]?.model ?? process.arch}`);
-for (const part of chosen) {
-  const missing = part.needs.filter((tool) => Bun.which(tool) === null);
-  const lines =
-    missing.length === 0
-      ? await part.run(values.quick)
-      : missing.map((tool) => `skipped: needs ${tool} (on Debian: apt-get install ${tools[tool]})`);
-  console.log(lines.map((line, i) => (i === 0 ? part.what : "").padEnd(34) + line).join("\n"));
-}
+
+// The command's own name stands first where `sabre bench` led here.
+const words = process.argv.slice(process.argv[2] === "bench" ? 3 : 2);
+const names = [...Object.keys(groups), ...parts.map(({ name }) => name), ...contests.map(({ name }) => name)];
+const options = understand(words, names);
+const results = await measure(options);
+console.log(machineLine(results.machine));
+for (const { title, text } of sections(results)) console.log(`\n${title}\n\n${text}`);
+console.log(`\nwritten to ${await keep(results, options.out)}`);
+const lost = results.outcomes.filter((o) => options.engines.some((e) => o.problems[contestantOf(e)] !== undefined));
+for (const line of problemLines(lost)) console.error(`bench: ${line}`);
+process.exit(lost.length === 0 ? 0 : 1);
