@@ -1,0 +1,53 @@
+// What holds of the compiling tiers as a whole: they count what the interpreter counts, and a program that makes code
+// without end does not make them grow. SABRE_GENERATIONS sets how much code the latter makes; 3000 takes some minutes.
+import { describe, expect, test } from "bun:test";
+import { engines, ways } from "../tools/engines.ts";
+import { buildGuest } from "../tools/guest.ts";
+import { sabreCommand } from "../tools/sabre.ts";
+
+interface Figures {
+  readonly instructions: number;
+  readonly codeCache?: { readonly regions: number; readonly compiled: number; readonly dropped: number };
+}
+
+/** Runs a program; its figures, and the most memory that sabre held, in MB. */
+async function measured(jit: string, env: Readonly<Record<string, string>>, ...words: string[]) {
+  const child = Bun.spawn(sabreCommand("run", "--jit", jit, "--stats=json", ...words), {
+    stdout: "pipe",
+    stderr: "pipe",
+    // The environment is on the guest's stack, and searching it is counted: it has the same names and lengths for all.
+    env: { PATH: "/usr/bin:/bin", SABRE_HEAT: "9999", ...env },
+  });
+  const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+  expect([await child.exited, stdout]).toEqual([0, "ok\n"]);
+  return { ...(JSON.parse(stderr) as Figures), megabytes: child.resourceUsage()!.maxRSS / 2 ** 20 };
+}
+
+/** Any of a length. */
+const heats = ["9999", "0001", "0050"];
+
+for (const file of ["counting.c", "integers.c", "escape.c"])
+  test(`${file} executes as many instructions in every engine`, async () => {
+    const program = buildGuest(file);
+    const wanted = (await measured("off", {}, program)).instructions;
+    for (const jit of engines)
+      for (const SABRE_HEAT of heats) {
+        const { instructions } = await measured(jit, { SABRE_HEAT }, program);
+        expect([jit, SABRE_HEAT, instructions]).toEqual([jit, SABRE_HEAT, wanted]);
+      }
+  });
+
+describe("a program that makes code without end", () => {
+  const few = 30;
+  const many = Number(process.env["SABRE_GENERATIONS"] ?? 300);
+  /** Megabytes that more generations may add: garbage that the engine has not collected yet. */
+  const slack = 200;
+  for (const { jit, name, env } of ways.filter((way) => way.jit !== "off"))
+    test(`keeps the memory of --jit ${name} bounded`, async () => {
+      const program = buildGuest("generations.c");
+      const some = await measured(jit, env, program, String(few));
+      const more = await measured(jit, env, program, String(many));
+      expect(more.megabytes).toBeLessThan(some.megabytes + slack);
+      expect(more.codeCache?.regions ?? 0).toBeLessThan(500);
+    });
+});
