@@ -30,6 +30,8 @@ export type End =
 
 export interface Block {
   readonly pc: number;
+  /** Whether it is a called function's, which has become part of the caller's region. */
+  readonly inlined: boolean;
   readonly code: readonly Instruction[];
   readonly end: End;
 }
@@ -82,6 +84,8 @@ export interface Shape {
   readonly calls: boolean;
   /** Instructions of a region that does not loop. */
   readonly straight: number;
+  /** Instructions of a called function that becomes part of the region; 0 without it. */
+  readonly inlined?: number;
   /**
    * A region that loops has what lies on ways round that are so much longer than the shortest one, in instructions, and
    * so not the loops around it. By default all that can come back to its entry.
@@ -91,6 +95,22 @@ export interface Shape {
 
 /** Jumps that set x1 or x5, and indirect ones through them that set none, are calls and returns by convention. */
 const isLink = (register: number): boolean => register === 1 || register === 5;
+
+/** Places are addresses, plus this times the number of the call by which a small function has become part of the region. */
+const perCall = 2 ** 32;
+const addressAt = (place: number): number => place % perCall;
+const callOf = (place: number): number => Math.floor(place / perCall);
+
+/** What a region's search has found, by place. */
+interface Found {
+  readonly code: Map<number, Instruction | undefined>;
+  /** Where blocks begin, in the order in which they were found. */
+  readonly leaders: Set<number>;
+  /** Where calls lead that have become part of the region. */
+  readonly entries: Map<number, number>;
+  /** Where these come back to, by the call's number. */
+  readonly returns: number[];
+}
 
 /**
  * The region that begins at `pc`. `fetch` gives the bits of the instruction at an address, or -1 where there is none.
@@ -104,40 +124,69 @@ export function findRegion(
   shape: Shape = { calls: false, straight: tuning.straightInstructions },
   taken: (pc: number) => boolean = () => false,
 ): Region | undefined {
-  const found = new Map<number, Instruction | undefined>();
-  const leaders = new Set<number>([pc]);
-  const work = [pc];
+  const found: Found = { code: new Map(), leaders: new Set([pc]), entries: new Map(), returns: [pc] };
+  const { code, leaders, entries, returns } = found;
   let count = 0;
   // Breadth first over the leaders, so that the bound cuts off what is far from the entry.
-  for (let i = 0; i < work.length; i++) {
-    let at = work[i]!;
-    while (!found.has(at) && count < bound) {
-      const bits = fetch(at);
+  for (const leader of leaders) {
+    let at = leader;
+    while (!code.has(at) && count < bound) {
+      const bits = fetch(addressAt(at));
       const fields = bits < 0 ? undefined : decode(bits);
       const flow = fields === undefined ? "stop" : flowOf(fields);
       if (fields === undefined || flow === "stop") {
-        found.set(at, undefined);
+        code.set(at, undefined);
         break;
       }
-      found.set(at, { pc: at, fields, does: instructions[fields.row]!.row.does ?? [] });
+      code.set(at, { pc: addressAt(at), fields, does: instructions[fields.row]!.row.does ?? [] });
       count++;
       const next = at + fields.length;
       const to = at + fields.imm;
-      if (flow === "branch") follow(to);
-      if (flow === "branch") follow(next);
-      if (flow === "jump") follow(to);
-      if (shape.calls && isCall(flow, fields)) follow(next);
+      if (flow === "branch") leaders.add(to).add(next);
+      if (flow === "jump") leaders.add(to);
+      if (shape.calls && isCall(flow, fields)) {
+        const small =
+          flow === "call" && callOf(at) === 0 && isSmall(addressAt(to), fields.rd, fetch, shape.inlined ?? 0);
+        if (small) {
+          entries.set(at, addressAt(to) + perCall * returns.length);
+          returns.push(next);
+        }
+        leaders.add(entries.get(at) ?? next);
+      }
+      if (flow === "indirect" && callOf(at) > 0) leaders.add(returns[callOf(at)]!);
       if (flow !== "next") break;
       at = next;
     }
   }
-  function follow(to: number): void {
-    if (leaders.has(to)) return;
-    leaders.add(to);
-    work.push(to);
-  }
-  if (found.get(pc) === undefined) return undefined;
-  return narrow({ pc, ...blocksOf(work, found, leaders, shape.calls), instructions: count }, shape, taken);
+  if (code.get(pc) === undefined) return undefined;
+  return narrow({ pc, ...blocksOf(found, shape.calls), instructions: count }, shape, taken);
+}
+
+/**
+ * Whether a function is so small that it becomes part of its caller's region: it calls nobody, and keeps its return
+ * address in register `link`, so that it certainly comes back.
+ */
+function isSmall(entry: number, link: number, fetch: (at: number) => number, most: number): boolean {
+  const leaders = new Set([entry]);
+  const seen = new Set<number>();
+  for (const leader of leaders)
+    for (let at = leader; !seen.has(at); ) {
+      const bits = fetch(at);
+      const d = bits < 0 ? undefined : decode(bits);
+      if (d === undefined) {
+        if (at === entry) return false;
+        break;
+      }
+      const flow = flowOf(d);
+      const returns = flow === "indirect" && d.rd === 0 && d.rs1 === link && d.imm === 0;
+      if (flow === "stop" || flow === "call" || (flow === "indirect" && !returns) || d.rd === link) return false;
+      if (seen.add(at).size > most) return false;
+      if (flow === "branch") leaders.add(at + d.imm).add(at + d.length);
+      if (flow === "jump") leaders.add(at + d.imm);
+      if (flow !== "next") break;
+      at += d.length;
+    }
+  return true;
 }
 
 /** Whether what comes before `pc` in memory looks like a call: then `pc` is where it returns to. */
@@ -196,7 +245,7 @@ function narrow(region: Region, { straight, around }: Shape, taken: (pc: number)
     const reached = new Set([0]);
     for (const i of reached) {
       const b = region.blocks[i]!;
-      if (i > 0 && taken(b.pc)) continue;
+      if (i > 0 && !b.inlined && taken(b.pc)) continue;
       count += b.code.length;
       if (i > 0 && count > straight) break;
       keep.add(i);
@@ -227,47 +276,46 @@ function narrow(region: Region, { straight, around }: Shape, taken: (pc: number)
 const isCall = (flow: Flow, d: Decoded): boolean =>
   isLink(d.rd) && (flow === "call" || (flow === "indirect" && !(isLink(d.rs1) && d.rs1 !== d.rd)));
 
-function blocksOf(
-  order: readonly number[],
-  found: Map<number, Instruction | undefined>,
-  leaders: Set<number>,
-  calls: boolean,
-) {
-  const starts = order.filter((at) => found.get(at) !== undefined);
+function blocksOf({ code, leaders, entries, returns }: Found, calls: boolean) {
+  const starts = [...leaders].filter((at) => code.get(at) !== undefined);
   const index = new Map(starts.map((at, i) => [at, i]));
   const target = (at: number): Target => {
     const block = index.get(at);
-    return block === undefined ? { exit: at } : { block };
+    return block === undefined ? { exit: addressAt(at) } : { block };
   };
   const pages = new Set<number>();
   const blocks = starts.map((start): Block => {
-    const code: Instruction[] = [];
+    const instructions: Instruction[] = [];
+    const ending = (end: End): Block => ({
+      pc: addressAt(start),
+      inlined: callOf(start) > 0,
+      code: instructions,
+      end,
+    });
     for (let at = start; ; ) {
-      const instruction = found.get(at);
+      const instruction = code.get(at);
       if (instruction === undefined || (at !== start && leaders.has(at)))
-        return { pc: start, code, end: { kind: "goto", to: target(at) } };
-      code.push(instruction);
-      const { fields } = instruction;
+        return ending({ kind: "goto", to: target(at) });
+      instructions.push(instruction);
+      const { pc, fields } = instruction;
       const next = at + fields.length;
-      pages.add(Math.floor(at / 4096)).add(Math.floor((next - 1) / 4096));
+      const to = at + fields.imm;
+      pages.add(pc >>> 12).add((pc + fields.length - 1) >>> 12);
       const flow = flowOf(fields);
-      if (calls && isCall(flow, fields)) {
-        const to = flow === "call" ? at + fields.imm : undefined;
-        return { pc: start, code, end: { kind: "call", to, next: target(next) } };
-      }
+      const entry = entries.get(at);
+      if (entry !== undefined) return ending({ kind: "goto", to: target(entry) });
+      if (calls && isCall(flow, fields))
+        return ending({ kind: "call", to: flow === "call" ? addressAt(to) : undefined, next: target(next) });
       switch (flow) {
         case "branch":
-          return { pc: start, code, end: { kind: "branch", taken: target(at + fields.imm), otherwise: target(next) } };
+          return ending({ kind: "branch", taken: target(to), otherwise: target(next) });
         case "jump":
-          return { pc: start, code, end: { kind: "goto", to: target(at + fields.imm) } };
+          return ending({ kind: "goto", to: target(to) });
         case "call":
-          return { pc: start, code, end: { kind: "goto", to: { exit: at + fields.imm } } };
+          return ending({ kind: "goto", to: { exit: addressAt(to) } });
         case "indirect":
-          return {
-            pc: start,
-            code,
-            end: { kind: calls && fields.rd === 0 && isLink(fields.rs1) ? "return" : "indirect" },
-          };
+          if (callOf(at) > 0) return ending({ kind: "goto", to: target(returns[callOf(at)]!) });
+          return ending({ kind: calls && fields.rd === 0 && isLink(fields.rs1) ? "return" : "indirect" });
         default:
           at = next;
       }
@@ -296,4 +344,4 @@ export function successors(b: Block): number[] {
   return found;
 }
 
-sparing({ decode, flowOf, findRegion, narrow, isCall, blocksOf, targetsOf, successors });
+sparing({ decode, flowOf, findRegion, narrow, isCall, isSmall, blocksOf, targetsOf, successors });

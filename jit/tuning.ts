@@ -24,6 +24,8 @@ export const tuning = {
    * engine's compilers take some 5 ms for 50 instructions, but 200 ms for 250.
    */
   js: { straight: 60, around: { times: 2, more: 10 } },
+  /** Instructions of a function that becomes part of its caller's region. */
+  smallFunction: 40,
   /** Instructions that a region may execute before it must return: bounds the delay of signals. */
   fuel: 100_000,
   /** Calls of the guest that become calls inside each other. Each takes some 200 bytes of the host's stack. */

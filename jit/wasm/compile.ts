@@ -1,8 +1,16 @@
 // The WebAssembly emitter of one hart: its modules are linked with the memory that holds the hart's state.
 
+import type { Shape } from "../region.ts";
 import type { Emitter, Place } from "../tiers.ts";
 import { tuning } from "../tuning.ts";
 import { compileRegions, makeEnvironment } from "./emit.ts";
+
+/** What regions it wants. */
+export const wasmShape: Shape = {
+  calls: true,
+  straight: tuning.regionInstructions,
+  inlined: tuning.smallFunction,
+};
 
 export function makeWasmEmitter({ interpreter, hart, memory }: Place): Emitter {
   type Unit = Parameters<typeof makeEnvironment>[1];
@@ -10,7 +18,7 @@ export function makeWasmEmitter({ interpreter, hart, memory }: Place): Emitter {
   const unit = new Proxy<Unit>({}, { get: (_, name) => (interpreter.floatUnit() as unknown as Unit)[name as string] });
   const environment = makeEnvironment({ memory: memory.memory, hart: hart.i32.byteOffset }, unit);
   return {
-    shape: { calls: true, straight: tuning.regionInstructions },
+    shape: wasmShape,
     compile: (regions) => compileRegions(regions, environment),
     link: environment.links.link,
     missed: environment.links.missed,

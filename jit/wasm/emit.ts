@@ -109,7 +109,7 @@ interface Emitter {
   careful: number | undefined;
   /** Whether it may compute in floating point. */
   readonly floats: boolean;
-  /** Levels of loops, by the address of the block that comes back to the loop, and the loop's number. */
+  /** Levels of loops, by the number of the block that comes back to the loop, and the loop's. */
   readonly loops: Map<string, number>;
   /** Levels of labelled blocks, by their number. */
   readonly blocks: Map<number, number>;
@@ -292,7 +292,7 @@ function emitTree(e: Emitter, t: Tree): void {
       const nested = Math.min(back.length, tuning.nestedLoops);
       for (let i = 0; i < nested; i++) open(c, op.loop);
       for (const [i, b] of back.entries())
-        e.loops.set(`${b.pc} ${t.label}`, outermost + Math.max(0, i - (back.length - nested)));
+        e.loops.set(`${e.flow.indexOf.get(b)} ${t.label}`, outermost + Math.max(0, i - (back.length - nested)));
       emitTree(e, t.body);
       for (let i = 0; i < nested; i++) end(c);
       return;
@@ -425,7 +425,7 @@ function emitWay(e: Emitter, w: Way, from: Block): void {
       openIf(c, false);
       giveBack(e, e.region.blocks[w.label]!.pc);
       end(c);
-      br(c, e.loops.get(`${from.pc} ${w.label}`)!);
+      br(c, e.loops.get(`${e.flow.indexOf.get(from)} ${w.label}`)!);
       return;
     case "exit":
       exitTo(e, w.pc);
@@ -448,7 +448,7 @@ function emitBlock(e: Emitter, b: Block): void {
     const { reads, writes } = accessesOf([at]);
     load(e, without(reads, e.known));
     e.known = union(e.known, reads);
-    emitInstruction(e, siteOf(e, b.code, i));
+    emitInstruction(e, siteOf(e, b.code, i), b.end.kind !== "goto");
     e.known = union(e.known, writes);
     e.dirty = union(e.dirty, writes);
     carry(e.facts, at);
@@ -476,11 +476,12 @@ function siteOf(e: Emitter, code: readonly Instruction[], index: number): Site {
   return site;
 }
 
-function emitInstruction(e: Emitter, site: Site): void {
+/** `jumps`: whether an indirect jump may lead anywhere, which is not known to stay in the region. */
+function emitInstruction(e: Emitter, site: Site, jumps: boolean): void {
   const c = e.code;
   const { at } = site;
   const jump = at.does.find((n) => n.op === "jump");
-  if (jump !== undefined && !isPcRelative(jump.args[0]!)) {
+  if (jumps && jump !== undefined && !isPcRelative(jump.args[0]!)) {
     const target = temp(c, I64);
     emit(site, jump.args[0]!);
     set(c, target);

@@ -8,7 +8,7 @@ import { structure, type Tree, type Way } from "../../jit/structure.ts";
 /** A region from its ends alone: block n has address 4n. */
 const regionOf = (ends: readonly End[]): Region => ({
   pc: 0,
-  blocks: ends.map((end, i): Block => ({ pc: 4 * i, code: [], end })),
+  blocks: ends.map((end, i): Block => ({ pc: 4 * i, inlined: false, code: [], end })),
   instructions: 0,
   pages: [],
 });

@@ -1,10 +1,12 @@
 // The WebAssembly that small regions become, kept in golden/ so that a change of code shape shows in review.
 // SABRE_GOLDEN=1 writes the files anew.
+
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { findRegion } from "../../jit/region.ts";
 import { tuning } from "../../jit/tuning.ts";
+import { wasmShape } from "../../jit/wasm/compile.ts";
 import { emitModule } from "../../jit/wasm/emit.ts";
 import { disassemble } from "../../src/isa/riscv/disassemble.ts";
 import { encode } from "../../src/isa/riscv/encode.ts";
@@ -60,8 +62,7 @@ function slots(): (pc: number) => number {
 for (const [name, code] of Object.entries(programs))
   test(`${name}: code shape is as kept`, () => {
     const fetch = (pc: number): number => code[(pc - base) / 4] ?? -1;
-    const shape = { calls: true, straight: tuning.regionInstructions };
-    const region = findRegion(base, fetch, tuning.regionInstructions, shape)!;
+    const region = findRegion(base, fetch, tuning.regionInstructions, wasmShape)!;
     const { bytes } = emitModule([region], 0x1000, slots());
     expect(WebAssembly.validate(bytes)).toBe(true);
     const listing = code.map((bits, i) => `;; ${disassemble(bits, base + 4 * i)}`).join("\n");

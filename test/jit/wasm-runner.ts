@@ -2,6 +2,7 @@
 // the interpreter for what they leave to it. No kernel: the first trap ends a run.
 import { expect } from "bun:test";
 import { findRegion } from "../../jit/region.ts";
+import { wasmShape } from "../../jit/wasm/compile.ts";
 import { compileRegions, makeEnvironment, type WasmRegion } from "../../jit/wasm/emit.ts";
 import { makeFpu } from "../../src/cpu/float/fpu.ts";
 import { Cause, getPc, type Hart, hart, hartIn, setPc } from "../../src/cpu/hart.ts";
@@ -63,7 +64,7 @@ export function runCompiled(b: Bare, bound: number, limit = endless): number {
   while (h.f64[hart.instret / 2]! < limit) {
     const pc = getPc(h);
     if (!cache.has(pc)) {
-      const region = pc < 2 ** 32 ? findRegion(pc, fetch, bound) : undefined;
+      const region = pc < 2 ** 32 ? findRegion(pc, fetch, bound, wasmShape) : undefined;
       const [compiled] = region === undefined ? [] : compileRegions([region], env);
       cache.set(pc, compiled);
       if (compiled !== undefined) env.links.link(pc, compiled);
