@@ -78,6 +78,9 @@ function flowOf(d: Decoded): Flow {
   return flow === "jump" && d.rd !== 0 ? "call" : flow;
 }
 
+/** Whether a direct jump leads out of the addresses that there are. */
+const isWild = (pc: number, d: Decoded): boolean => pc + d.imm < 0 || pc + d.imm >= 2 ** 32;
+
 /** What kind of regions an emitter wants. */
 export interface Shape {
   /** Whether a region goes on behind a call. */
@@ -134,7 +137,8 @@ export function findRegion(
       const bits = fetch(addressAt(at));
       const fields = bits < 0 ? undefined : decode(bits);
       const flow = fields === undefined ? "stop" : flowOf(fields);
-      if (fields === undefined || flow === "stop") {
+      const direct = flow === "branch" || flow === "jump" || flow === "call";
+      if (fields === undefined || flow === "stop" || (direct && isWild(addressAt(at), fields))) {
         code.set(at, undefined);
         break;
       }
@@ -179,7 +183,14 @@ function isSmall(entry: number, link: number, fetch: (at: number) => number, mos
       }
       const flow = flowOf(d);
       const returns = flow === "indirect" && d.rd === 0 && d.rs1 === link && d.imm === 0;
-      if (flow === "stop" || flow === "call" || (flow === "indirect" && !returns) || d.rd === link) return false;
+      if (
+        flow === "stop" ||
+        flow === "call" ||
+        (flow !== "indirect" && isWild(at, d)) ||
+        (flow === "indirect" && !returns) ||
+        d.rd === link
+      )
+        return false;
       if (seen.add(at).size > most) return false;
       if (flow === "branch") leaders.add(at + d.imm).add(at + d.length);
       if (flow === "jump") leaders.add(at + d.imm);

@@ -28,15 +28,17 @@ export const tuning = {
   smallFunction: 40,
   /** Instructions that a region may execute before it must return: bounds the delay of signals. */
   fuel: 100_000,
-  /** Calls of the guest that become calls inside each other. Each takes some 200 bytes of the host's stack. */
+  /** Calls of the guest that become calls inside each other. Each takes some 200 bytes of the host's stack, before the engine optimizes it up to 2 KB. */
   callDepth: 500,
   /** Ways back to the head of a loop that become loops of their own in WebAssembly. */
   nestedLoops: 4,
+  /** Addresses that regions go to, or begin at, of which links are kept. */
+  links: 2 ** 18,
   /**
    * Dropped regions after which garbage is collected, in 20 to 50 ms. A guest that wrote new code all the time held 0.15 GB
    * with 500, 1.5 GB without.
    */
   collect: 1000,
-  /** Compiled regions that are kept; when there are more, all are dropped and what is hot is compiled anew. */
+  /** Compiled regions that are kept; when there are more, the oldest eighth is dropped, and compiled anew where it is hot. */
   regions: 20_000,
 };

@@ -43,6 +43,8 @@ export function makeJsEmitter({ interpreter, hart, memory }: Place, instrumentat
     compile: (regions) => regions.map(compile),
     link: links.link,
     missed: () => {},
+    crowded: links.crowded,
+    reset: links.reset,
     memoryGrew: () => {
       names = undefined;
       return true;

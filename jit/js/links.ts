@@ -87,6 +87,13 @@ export function makeLinks(h: Hart) {
       functionOf.set(entry, f);
       return entry;
     },
+    crowded: (): boolean => cells.size > tuning.links,
+    reset: (): void => {
+      cells.clear();
+      linked.clear();
+      PCS.fill(-1);
+      CODE.fill(never);
+    },
     /** The region at `pc` may be entered by others; or, without one, no longer. */
     link: (pc: number, made: CompiledRegion | undefined): void => {
       const key = pc | 0;

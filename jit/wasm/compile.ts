@@ -20,8 +20,7 @@ export function makeWasmEmitter({ interpreter, hart, memory }: Place): Emitter {
   return {
     shape: wasmShape,
     compile: (regions) => compileRegions(regions, environment),
-    link: environment.links.link,
-    missed: environment.links.missed,
+    ...environment.links,
     memoryGrew: () => false,
   };
 }

@@ -1,6 +1,7 @@
 // How regions go over into each other without leaving WebAssembly: each address that a region goes to has a slot in a
 // table of functions. The slot holds the region that begins there, or else a stub that gives control back. Indirect
 // jumps find the slot by a hash of the address, in the hart's memory.
+import { tuning } from "../tuning.ts";
 import { finish, get, newCode } from "./code.ts";
 import { encodeModule, type FunctionType, I32 } from "./encoder.ts";
 import type { Place } from "./helpers.ts";
@@ -23,8 +24,10 @@ export interface Links {
   readonly slotOf: (pc: number) => number;
   /** Makes control that goes to `pc` enter a region, or, without one, come back to the caller. */
   readonly link: (pc: number, region: (() => number) | undefined) => void;
-  /** An indirect jump did not find the region at `pc`, since another had its entry of the hash: it takes that back. */
+  /** An indirect jump did not find the region that is at `pc`, since another had its entry of the hash: it takes that back. */
   readonly missed: (pc: number) => void;
+  readonly crowded: () => boolean;
+  readonly reset: () => void;
 }
 
 /** Gives control back at the address that it gets. */
@@ -63,6 +66,13 @@ export function makeLinks({ memory, hart }: Place): Links {
         hash[at] = pc;
         hash[at + 1] = slot;
       } else if (hash[at] === (pc | 0)) hash.fill(0, at, at + 2);
+    },
+    crowded: () => used > tuning.links,
+    reset: () => {
+      for (let slot = 1; slot < used; slot++) table.set(slot, back);
+      slots.clear();
+      hash.fill(0);
+      used = 1;
     },
     missed: (pc) => {
       const slot = slots.get(pc);

@@ -14,7 +14,10 @@ export function statsText(s: Stats): string {
     `speed         ${s.mips.toFixed(1)} million instructions/s`,
     ...Object.entries(s.tiers).map(([name, n]) => `${name.padEnd(13)} ${thousands(n)}`),
     ...(s.codeCache
-      ? [`regions       ${s.codeCache.regions} kept, ${s.codeCache.compiled} compiled, ${s.codeCache.dropped} dropped`]
+      ? [
+          `regions       ${s.codeCache.regions} kept, of ${thousands(s.codeCache.instructions)} instructions; ` +
+            `${s.codeCache.compiled} compiled in ${s.codeCache.seconds.toFixed(3)} s, ${s.codeCache.dropped} dropped`,
+        ]
       : []),
     `system calls  ${thousands(total)}`,
     ...calls.map(

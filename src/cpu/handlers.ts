@@ -99,7 +99,9 @@ const handler = (does: readonly Node[], site: Site): string => `(i,w)=>{${lower(
 
 /** Parameters of the function whose body `coreText` is. */
 export const coreParameters =
-  "h m names code frameOf takeFrame decodeAt bitsAt fenceI regions heat HEAT PAUSE hot missed floatHandlers".split(" ");
+  "h m names code frameOf takeFrame decodeAt bitsAt fenceI regions freeRegions heat HEAT PAUSE hot missed floatHandlers".split(
+    " ",
+  );
 
 /**
  * The loop and the handlers, but for those that need the floating-point unit: they come when one is first executed. All
@@ -142,7 +144,7 @@ function entry(i){
   const before=skipped;
   let j=T[w&1023](i,w);
   if(j===i&&skipped>before){skipped=before;w=code[i];j=T[w&1023](i,w);}
-  if(code[i]===w){code[i]=${opRegion};code[i+1]=id;}
+  if(code[i]===w){code[i]=${opRegion};code[i+1]=id;}else freeRegions.push(id);
   return j;
 }
 const T=[

@@ -19,7 +19,7 @@ import { makeScope, type ScopeHooks } from "./scope.ts";
 
 export interface Interpreter {
   /**
-   * Runs from the hart's pc until a trap, a request, or `budget` instructions (at least 1). Answers the cause; the hart
+   * Runs from the hart's pc until a trap, or `budget` instructions (at least 1), which compiled code may exceed by `pause`. Answers the cause; the hart
    * holds pc (of the instruction that trapped) and tval. `instret` counts what completed.
    */
   readonly run: (budget: number) => Cause;
@@ -71,7 +71,7 @@ export interface InterpreterHooks extends ScopeHooks {
 }
 
 /** Frames of the decode cache. Frame 0 is not used, so that frame number 0 means "none". */
-const frames = 1024;
+const frames = 4096;
 
 /** How the bits of a form become a slot. */
 interface SlotPlan {
@@ -208,13 +208,15 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
       if (f !== 0) clear(f);
       // An instruction that begins in the page before may reach into this one.
       const before = page > 0 ? frameOf[page - 1]! : 0;
-      if (before !== 0) code[before * frameWords + pageSize - 2] = opUndecoded;
+      const last = before * frameWords + pageSize - 2;
+      if (before !== 0 && (code[last]! & 1023) !== opRegion) code[last] = opUndecoded;
     }
   }
 
   function plant(pc: number, region: CompiledRegion | undefined): void {
     const page = pc >>> 12;
-    const f = frameOf[page] === 0 && region !== undefined ? takeFrame(page) : frameOf[page]!;
+    const f = frameOf[page]!;
+    // Without a frame nothing of the page is being executed: the region is entered from others alone.
     if (f === 0) return;
     const index = f * frameWords + (pc & (pageSize - 1));
     if ((code[index]! & 1023) === opRegion) freeRegions.push(code[index + 1]!);
@@ -262,6 +264,7 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
     (at: number) => fetchInstruction(at) | 0,
     hooks.fenceI ?? dropAll,
     regions,
+    freeRegions,
     heat,
     hooks.tier?.heat ?? 0,
     hooks.tier?.pause ?? 0,

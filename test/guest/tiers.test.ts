@@ -37,6 +37,17 @@ for (const file of ["counting.c", "integers.c", "escape.c"])
       }
   });
 
+// Functions that are compiled together call each other directly: with a heat of 1 each would be compiled alone.
+for (const heat of ["3", "100", "1500"])
+  for (const jit of ["js", "wasm"])
+    test(`a changed function on another page is called anew, --jit ${jit} with heat ${heat}`, async () => {
+      const child = Bun.spawn(sabreCommand("run", "--jit", jit, buildGuest("callee.S", "freestanding")), {
+        stdout: "pipe",
+        env: { ...process.env, SABRE_HEAT: heat },
+      });
+      expect([await child.stdout.text(), await child.exited]).toEqual(["420000\n", 0]);
+    });
+
 describe("a program that makes code without end", () => {
   const few = 30;
   const many = Number(process.env["SABRE_GENERATIONS"] ?? 300);
