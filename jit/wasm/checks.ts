@@ -12,7 +12,7 @@ import type { Access, Fact, Site } from "./site.ts";
 
 /** Facts that lie farther from the register's value are dropped: the value itself must be a good address. */
 const reach = 32768;
-/** Bytes that one check covers at most; the page table answers for a page's length. */
+/** Bytes that one check covers at most: less than a page, so that the first and the last byte's pages are all there are. */
 const span = 2048;
 
 /** The bytes around a register that the block accesses from its instruction `from` on, while the register has its value. */

@@ -36,7 +36,6 @@ export const newCode = (params: readonly ValueType[], hart: number): Code => ({
 
 /** Opcodes. Those that only lowering tables use stand there. */
 export const op = {
-  unreachable: 0x00,
   block: 0x02,
   loop: 0x03,
   if: 0x04,
@@ -44,7 +43,6 @@ export const op = {
   end: 0x0b,
   br: 0x0c,
   brIf: 0x0d,
-  brTable: 0x0e,
   return: 0x0f,
   call: 0x10,
   callIndirect: 0x11,

@@ -103,7 +103,7 @@ export function helperType(name: string): FunctionType {
   }
 }
 
-/** The memories that all code imports, in the order of their numbers. */
+/** The memory that all code imports: see src/memory/guest-memory.ts for what it holds. */
 export const memoryImport: Import = {
   module: "env",
   name: "memory",

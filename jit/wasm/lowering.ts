@@ -266,13 +266,7 @@ const csr =
   (s, n) => {
     const c = s.code;
     const number = s.at.fields.imm;
-    const shape = number === 1 ? [0, 31] : number === 2 ? [5, 7] : number === 3 ? [0, 255] : undefined;
-    if (shape === undefined) {
-      s.leave();
-      i64(c, 0);
-      return;
-    }
-    const [by, mask] = shape as [number, number];
+    const [by, mask] = number === 1 ? [0, 31] : number === 2 ? [5, 7] : [0, 255];
     const [old, next] = [temp(c, I32), temp(c, I32)];
     loadHart(c, hart.frm, I32);
     i32(c, 5);
