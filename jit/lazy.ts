@@ -1,17 +1,19 @@
 // The tiers of a program that may be over before anything in it is hot: they are loaded when something is.
+import type { Tier } from "../src/cpu/interpreter.ts";
 import type { CacheFigures, EmitterName, Place, Tiers } from "./tiers.ts";
 import { tuning } from "./tuning.ts";
 
 const nothing: CacheFigures = { regions: 0, instructions: 0, compiled: 0, dropped: 0, seconds: 0 };
 
-export function lazyTiers(name: EmitterName): Tiers {
+export interface LazyTiers extends Tier {
+  readonly figures: CacheFigures;
+  /** Called once, with the interpreter that enters what is compiled. */
+  readonly attach: (place: Place) => void;
+}
+
+export function lazyTiers(name: EmitterName): LazyTiers {
   let place: Place | undefined;
   let tiers: Tiers | undefined;
-  function load(): Tiers {
-    const made = (require("./tiers.ts") as typeof import("./tiers.ts")).makeTiers(name);
-    if (place !== undefined) made.attach(place);
-    return made;
-  }
   return {
     heat: tuning.heat[name],
     pause: tuning.fuel,
@@ -22,7 +24,8 @@ export function lazyTiers(name: EmitterName): Tiers {
       place = p;
     },
     hot: (pc) => {
-      tiers ??= load();
+      if (place === undefined) return;
+      tiers ??= (require("./tiers.ts") as typeof import("./tiers.ts")).makeTiers(name, place);
       tiers.hot(pc);
     },
     missed: (pc) => tiers?.missed(pc),

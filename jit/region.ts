@@ -6,7 +6,6 @@ import { type Decoded, decode } from "../src/isa/riscv/decode.ts";
 import { instructions } from "../src/isa/riscv/instructions.ts";
 import { isPcRelative, type Node } from "../src/isa/vocabulary.ts";
 import { sparing } from "./sparing.ts";
-import { tuning } from "./tuning.ts";
 
 export interface Instruction {
   /** Address, an unsigned number. */
@@ -124,7 +123,7 @@ export function findRegion(
   pc: number,
   fetch: (at: number) => number,
   bound: number,
-  shape: Shape = { calls: false, straight: tuning.straightInstructions },
+  shape: Shape,
   taken: (pc: number) => boolean = () => false,
 ): Region | undefined {
   const found: Found = { code: new Map(), leaders: new Set([pc]), entries: new Map(), returns: [pc] };
@@ -163,7 +162,7 @@ export function findRegion(
     }
   }
   if (code.get(pc) === undefined) return undefined;
-  return narrow({ pc, ...blocksOf(found, shape.calls), instructions: count }, shape, taken);
+  return narrow(regionOf(pc, blocksOf(found, shape.calls)), shape, taken);
 }
 
 /**
@@ -278,24 +277,27 @@ function narrow(region: Region, { straight, around }: Shape, taken: (pc: number)
     if (b.end.kind === "call") return { ...b, end: { ...b.end, next: target(b.end.next) } };
     return { ...b, end: { ...b.end, taken: target(b.end.taken), otherwise: target(b.end.otherwise) } };
   });
+  return regionOf(region.pc, blocks);
+}
+
+function regionOf(pc: number, blocks: readonly Block[]): Region {
   const pages = new Set<number>();
   for (const { code } of blocks)
     for (const { pc, fields } of code) pages.add(pc >>> 12).add((pc + fields.length - 1) >>> 12);
-  return { pc: region.pc, blocks, pages: [...pages], instructions: blocks.reduce((n, b) => n + b.code.length, 0) };
+  return { pc, blocks, pages: [...pages], instructions: blocks.reduce((n, b) => n + b.code.length, 0) };
 }
 
 const isCall = (flow: Flow, d: Decoded): boolean =>
   isLink(d.rd) && (flow === "call" || (flow === "indirect" && !(isLink(d.rs1) && d.rs1 !== d.rd)));
 
-function blocksOf({ code, leaders, entries, returns }: Found, calls: boolean) {
+function blocksOf({ code, leaders, entries, returns }: Found, calls: boolean): Block[] {
   const starts = [...leaders].filter((at) => code.get(at) !== undefined);
   const index = new Map(starts.map((at, i) => [at, i]));
   const target = (at: number): Target => {
     const block = index.get(at);
     return block === undefined ? { exit: addressAt(at) } : { block };
   };
-  const pages = new Set<number>();
-  const blocks = starts.map((start): Block => {
+  return starts.map((start): Block => {
     const instructions: Instruction[] = [];
     const ending = (end: End): Block => ({
       pc: addressAt(start),
@@ -308,10 +310,9 @@ function blocksOf({ code, leaders, entries, returns }: Found, calls: boolean) {
       if (instruction === undefined || (at !== start && leaders.has(at)))
         return ending({ kind: "goto", to: target(at) });
       instructions.push(instruction);
-      const { pc, fields } = instruction;
+      const { fields } = instruction;
       const next = at + fields.length;
       const to = at + fields.imm;
-      pages.add(pc >>> 12).add((pc + fields.length - 1) >>> 12);
       const flow = flowOf(fields);
       const entry = entries.get(at);
       if (entry !== undefined) return ending({ kind: "goto", to: target(entry) });
@@ -332,7 +333,6 @@ function blocksOf({ code, leaders, entries, returns }: Found, calls: boolean) {
       }
     }
   });
-  return { blocks, pages: [...pages] };
 }
 
 function targetsOf(end: End): Target[] {
@@ -355,4 +355,4 @@ export function successors(b: Block): number[] {
   return found;
 }
 
-sparing({ decode, flowOf, findRegion, narrow, isCall, isSmall, blocksOf, targetsOf, successors });
+sparing({ decode, flowOf, findRegion, narrow, isCall, isSmall, blocksOf, regionOf, targetsOf, successors });

@@ -25,6 +25,12 @@ export type Tree =
   /** Comes back, if it does, to `next`. */
   | { readonly kind: "call"; readonly block: Block; readonly next: Way };
 
+/** The index of the block that control comes to first. */
+export function headOf(t: Tree, indexOf: ReadonlyMap<Block, number>): number {
+  if (t.kind === "loop") return t.label;
+  return t.kind === "block" ? headOf(t.inner, indexOf) : indexOf.get(t.block)!;
+}
+
 /** Blocks that control can reach, in reverse postorder: predecessors first, but for loops. */
 function reversePostorder(region: Region): number[] {
   const order: number[] = [];

@@ -46,17 +46,16 @@ export interface Place {
   readonly memory: GuestMemory;
 }
 
-export interface Tiers extends Tier {
+/** What the interpreter tells tiers of, and their figures. */
+export interface Tiers extends Omit<Tier, "heat" | "pause"> {
   readonly figures: CacheFigures;
-  /** Called once, with the interpreter that enters what is compiled. */
-  readonly attach: (place: Place) => void;
 }
 
 const emitters = { js: makeJsEmitter, wasm: makeWasmEmitter } satisfies Record<EmitterName, (p: Place) => Emitter>;
 
-export function makeTiers(name: EmitterName): Tiers {
-  let interpreter: Interpreter | undefined;
-  let emitter: Emitter | undefined;
+export function makeTiers(name: EmitterName, place: Place): Tiers {
+  const { interpreter } = place;
+  const emitter: Emitter = emitters[name](place);
   const figures: CacheFigures = { regions: 0, instructions: 0, compiled: 0, dropped: 0, seconds: 0 };
   const entries = new Map<number, { readonly region: Region; readonly made: CompiledRegion }>();
   const byPage = new Map<number, Set<number>>();
@@ -73,8 +72,8 @@ export function makeTiers(name: EmitterName): Tiers {
       here?.delete(pc);
       if (here?.size === 0) byPage.delete(page);
     }
-    interpreter?.plant(pc, undefined);
-    emitter?.link(pc, undefined);
+    interpreter.plant(pc, undefined);
+    emitter.link(pc, undefined);
     figures.regions--;
     figures.instructions -= region.instructions;
     figures.dropped++;
@@ -88,8 +87,8 @@ export function makeTiers(name: EmitterName): Tiers {
 
   function keep(region: Region, made: CompiledRegion): void {
     const { pc } = region;
-    interpreter!.plant(pc, made);
-    emitter!.link(pc, made);
+    interpreter.plant(pc, made);
+    emitter.link(pc, made);
     entries.set(pc, { region, made });
     for (const page of region.pages) {
       let here = byPage.get(page);
@@ -102,7 +101,7 @@ export function makeTiers(name: EmitterName): Tiers {
   }
 
   /** What was never reached until code is hot is seldom reached later: it is left out. With no heat nothing is known. */
-  const fetch = (pc: number): number => (tuning.heat[name] < 2 || interpreter!.seen(pc) ? interpreter!.probe(pc) : -1);
+  const fetch = (pc: number): number => (tuning.heat[name] < 2 || interpreter.seen(pc) ? interpreter.probe(pc) : -1);
 
   /** Places behind calls that have been hot once. */
   const declined = new Set<number>();
@@ -114,19 +113,19 @@ export function makeTiers(name: EmitterName): Tiers {
   function compileQueue(): void {
     const begun = performance.now();
     if (figures.regions >= tuning.regions) evict(tuning.regions / 8);
-    if (emitter!.crowded()) {
+    if (emitter.crowded()) {
       evict();
-      emitter!.reset();
+      emitter.reset();
     }
     const taken = (pc: number): boolean => entries.has(pc) || queue.has(pc);
     const regions: Region[] = [];
     for (const pc of queue) {
-      const region = findRegion(pc, fetch, tuning.regionInstructions, emitter!.shape, taken);
+      const region = findRegion(pc, fetch, tuning.regionInstructions, emitter.shape, taken);
       if (region !== undefined) regions.push(region);
     }
     queue.clear();
     if (regions.length > 0) {
-      const made = emitter!.compile(regions);
+      const made = emitter.compile(regions);
       // They call each other directly, and so last only as long as the code of all.
       const pages = [...new Set(regions.flatMap((region) => region.pages))];
       for (const [i, region] of regions.entries()) keep({ ...region, pages }, made[i]!);
@@ -136,17 +135,13 @@ export function makeTiers(name: EmitterName): Tiers {
 
   return {
     figures,
-    heat: tuning.heat[name],
-    pause: tuning.fuel,
-    attach: (place) => {
-      interpreter = place.interpreter;
-      emitter = emitters[name](place);
-    },
     hot: (pc) => {
       const known = entries.get(pc);
       // The interpreter has lost its page since.
-      if (known !== undefined) interpreter?.plant(pc, known.made);
-      if (known !== undefined || emitter === undefined) return;
+      if (known !== undefined) {
+        interpreter.plant(pc, known.made);
+        return;
+      }
       if (emitter.shape.calls && tuning.heat[name] > 1 && !declined.has(pc) && isBehindCall(pc, fetch)) {
         // It will be part of a function, or of a loop: if not, it will be hot again.
         if (declined.size > tuning.regions) declined.clear();
@@ -157,7 +152,7 @@ export function makeTiers(name: EmitterName): Tiers {
       queue.add(pc);
       if (queue.size >= tuning.batch[name]) compileQueue();
     },
-    missed: (pc) => emitter?.missed(pc),
+    missed: (pc) => emitter.missed(pc),
     paused: () => {
       // What the engine made of a region is outside of its heap, and does not make it collect.
       if (garbage >= tuning.collect) {
@@ -173,7 +168,7 @@ export function makeTiers(name: EmitterName): Tiers {
       } else for (let page = first; page < last; page++) for (const pc of [...(byPage.get(page) ?? [])]) drop(pc);
     },
     memoryGrew: () => {
-      if (emitter?.memoryGrew()) evict();
+      if (emitter.memoryGrew()) evict();
     },
   };
 }

@@ -8,12 +8,12 @@ import { Cause, hart } from "../../src/cpu/hart.ts";
 import { lower, lowerCondition, type Site, type Text } from "../../src/cpu/lowering.ts";
 import type { Field, Node } from "../../src/isa/vocabulary.ts";
 import type { Block, Instruction, Region } from "../region.ts";
-import { structure, type Tree, type Way } from "../structure.ts";
+import { registersOf, writtenBy } from "../rows.ts";
+import { headOf, structure, type Tree, type Way } from "../structure.ts";
 import { tuning } from "../tuning.ts";
 import { accessOf, guardsOf, refuses } from "./guards.ts";
 import { type Instrumentation, nothing, type Probe, watchProbes } from "./instrumentation.ts";
-import { findLoops, headOf, type Loop } from "./loops.ts";
-import { registersOf, writtenBy } from "./registers.ts";
+import { findLoops, type Loop } from "./loops.ts";
 import {
   atLoopHead,
   copyState,

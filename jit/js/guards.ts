@@ -2,9 +2,8 @@
 // The first of them asks for the pages that all of them touch; since a block runs to its end or faults, nothing is lost
 // where that is refused and the interpreter goes on.
 import { pageRefuses } from "../../src/cpu/lowering.ts";
-import type { Field, Node } from "../../src/isa/vocabulary.ts";
 import type { Block, Instruction } from "../region.ts";
-import { writtenBy } from "./registers.ts";
+import { factsOf, writtenBy } from "../rows.ts";
 
 export interface Access {
   readonly kind: "load" | "store";
@@ -13,23 +12,12 @@ export interface Access {
   readonly offset: number;
 }
 
-const form = /^(?:i64|f\d\d)\.(load)(\d+)?|^(?:f\d\d\.)?(store)(\d+)?/;
-
 /** The load or store that an instruction makes at a register plus an offset, x0 apart. */
-export function accessOf({ does, fields }: Instruction): Access | undefined {
-  let found: Access | undefined;
-  const visit = (n: Node): void => {
-    const match = form.exec(n.op);
-    const address = n.args[0];
-    if (match !== null && address?.op === "i64.add" && address.args[0]!.op === "x" && address.args[1]!.op === "imm") {
-      const base = fields[address.args[0]!.field as Field];
-      const bits = Number(match[2] ?? match[4] ?? n.op.slice(1, 3));
-      if (base !== 0) found = { kind: match[1] ? "load" : "store", bytes: bits / 8, base, offset: fields.imm };
-    }
-    n.args.forEach(visit);
-  };
-  does.forEach(visit);
-  return found;
+export function accessOf(at: Instruction): Access | undefined {
+  const { access } = factsOf(at);
+  const base = access?.moved ? at.fields[access.base] : 0;
+  if (access === undefined || base === 0) return undefined;
+  return { kind: access.kind === "read" ? "load" : "store", bytes: access.size, base, offset: at.fields.imm };
 }
 
 /** Accesses that are checked at once. */

@@ -1,8 +1,8 @@
 // The loops of a region: which blocks they consist of, and which registers these use.
-import { type Block, type Region, successors } from "../region.ts";
+import { type Region, successors } from "../region.ts";
+import { registersOf, writtenBy } from "../rows.ts";
 import type { Tree, Way } from "../structure.ts";
 import { basesOf } from "./guards.ts";
-import { registersOf, writtenBy } from "./registers.ts";
 
 /** A natural loop: the blocks from which control comes back to its head. */
 export interface Loop {
@@ -17,12 +17,6 @@ export interface Loop {
   readonly mayCall: boolean;
   /** Whether each way through it has a call. */
   readonly calls: boolean;
-}
-
-/** The index of the block that control comes to first. */
-export function headOf(t: Tree, indexOf: ReadonlyMap<Block, number>): number {
-  if (t.kind === "loop") return t.label;
-  return t.kind === "block" ? headOf(t.inner, indexOf) : indexOf.get(t.block)!;
 }
 
 /** By their labels. */

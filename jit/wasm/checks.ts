@@ -5,10 +5,10 @@
 import type { Node } from "../../src/isa/vocabulary.ts";
 import { Page } from "../../src/memory/guest-memory.ts";
 import type { Instruction } from "../region.ts";
+import { type Access, addressOf, factsOf } from "../rows.ts";
 import { access, brIf, end, get, i32, i64, memory, op, open, openIf, put, set, tee, temp } from "./code.ts";
 import { I32, I64 } from "./encoder.ts";
-import { addressOf, factsOf } from "./rows.ts";
-import type { Access, Fact, Site } from "./site.ts";
+import type { Fact, Site } from "./site.ts";
 
 /** Facts that lie farther from the register's value are dropped: the value itself must be a good address. */
 const reach = 32768;

@@ -5,8 +5,9 @@
 import { hart } from "../../src/cpu/hart.ts";
 import { isPcRelative } from "../../src/isa/vocabulary.ts";
 import type { Block, Instruction, Region } from "../region.ts";
+import { factsOf } from "../rows.ts";
 import { sparing } from "../sparing.ts";
-import { structure, type Tree, type Way } from "../structure.ts";
+import { headOf, structure, type Tree, type Way } from "../structure.ts";
 import { tuning } from "../tuning.ts";
 import * as checks from "./checks.ts";
 import { ahead, carry, meet } from "./checks.ts";
@@ -43,11 +44,10 @@ import { append, encodeModule, F64, type FunctionCode, I32, I64, type Import } f
 import * as floats from "./floats.ts";
 import { readCare } from "./floats.ts";
 import * as flow from "./flow.ts";
-import { accessesOf, type Flow, flowOf, headOf, none, numbersOf, type Registers, union, without } from "./flow.ts";
+import { accessesOf, type Flow, flowOf, none, numbersOf, type Registers, union, without } from "./flow.ts";
 import { helperType, makeHelpers, memoryImport, type Place } from "./helpers.ts";
 import { hashMask, hashOffset, type Links, makeLinks, regionType, stubSlot } from "./links.ts";
 import { emit, emitters } from "./lowering.ts";
-import { factsOf } from "./rows.ts";
 import type { Fact, Site } from "./site.ts";
 
 /** What modules are linked with: one a hart. */
@@ -404,12 +404,10 @@ function waysBack(t: Tree, label: number): Block[] {
 function emitWay(e: Emitter, w: Way, from: Block): void {
   const c = e.code;
   switch (w.kind) {
-    case "inline": {
-      const head = headOf(w.tree);
-      enter(e, typeof head === "number" ? head : e.flow.indexOf.get(head)!);
+    case "inline":
+      enter(e, headOf(w.tree, e.flow.indexOf));
       emitTree(e, w.tree);
       return;
-    }
     case "break": {
       enter(e, w.label);
       const met = e.met.get(w.label);

@@ -2,8 +2,8 @@
 // loaded where it is first used, or on the way into a loop that uses it, and stored where the region is left or a call
 // is made. Sets of registers are pairs of words: bit r of the first for xr, of the second for fr.
 import type { Block, Instruction, Region } from "../region.ts";
-import type { Tree, Way } from "../structure.ts";
-import { factsOf } from "./rows.ts";
+import { factsOf } from "../rows.ts";
+import { headOf, type Tree, type Way } from "../structure.ts";
 
 export interface Registers {
   readonly x: number;
@@ -64,17 +64,12 @@ export interface Flow {
   readonly indexOf: ReadonlyMap<Block, number>;
 }
 
-export function headOf(t: Tree): Block | number {
-  return t.kind === "loop" ? t.label : t.kind === "block" ? headOf(t.inner) : t.block;
-}
-
 function edgesOf(tree: Tree, indexOf: ReadonlyMap<Block, number>): Edge[] {
   const edges: Edge[] = [];
   const way = (from: Block, w: Way): void => {
     const source = indexOf.get(from)!;
     if (w.kind === "inline") {
-      const head = headOf(w.tree);
-      edges.push({ from: source, to: typeof head === "number" ? head : indexOf.get(head)!, back: false });
+      edges.push({ from: source, to: headOf(w.tree, indexOf), back: false });
       visit(w.tree);
     } else if (w.kind !== "exit") edges.push({ from: source, to: w.label, back: w.kind === "continue" });
   };

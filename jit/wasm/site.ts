@@ -3,8 +3,6 @@ import type { Node } from "../../src/isa/vocabulary.ts";
 import type { Instruction } from "../region.ts";
 import type { Code } from "./code.ts";
 
-export type Access = "read" | "write";
-
 /** The bytes from `low` to before `high`, counted from the address in a register, may be read, or also written. */
 export interface Fact {
   readonly low: number;

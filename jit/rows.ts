@@ -1,9 +1,10 @@
-// What the emitter asks of an instruction's statement again and again, worked out once a row.
-import type { Field, Node } from "../../src/isa/vocabulary.ts";
-import type { Instruction } from "../region.ts";
-import type { Access } from "./site.ts";
+// What the emitters ask of an instruction's statement again and again, worked out once a row.
+import type { Field, Node } from "../src/isa/vocabulary.ts";
+import type { Instruction } from "./region.ts";
 
-/** A register field, or 0 where it is x0 for certain, and whether the immediate is added to it. */
+export type Access = "read" | "write";
+
+/** A field that names an integer register, and whether the immediate is added to it. */
 interface Address {
   readonly base: Field;
   readonly moved: boolean;
@@ -69,3 +70,13 @@ function work(does: readonly Node[]): RowFacts {
 const known: RowFacts[] = [];
 
 export const factsOf = (at: Instruction): RowFacts => (known[at.fields.row] ??= work(at.does));
+
+/** The integer register that an instruction sets, if it sets one. */
+export const writtenBy = (at: Instruction): number[] =>
+  factsOf(at).writesX && at.fields.rd !== 0 ? [at.fields.rd] : [];
+
+/** Numbers of the integer registers that an instruction names, x0 apart. */
+export const registersOf = (at: Instruction): number[] => [
+  ...writtenBy(at),
+  ...factsOf(at).readsX.flatMap((field) => (at.fields[field] === 0 ? [] : [at.fields[field]])),
+];
