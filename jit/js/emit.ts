@@ -5,7 +5,8 @@
 // Floating-point registers stay in the hart's memory, where the floating-point unit works on them.
 // What the operations are in JavaScript is said in src/cpu/lowering.ts; how functions find one another in links.ts.
 import { Cause, hart } from "../../src/cpu/hart.ts";
-import { lower, lowerCondition, type Site, type Text } from "../../src/cpu/lowering.ts";
+import { lower, lowerCondition, type Site } from "../../src/cpu/lowering.ts";
+import type { Text } from "../../src/cpu/text.ts";
 import type { Field, Node } from "../../src/isa/vocabulary.ts";
 import type { Block, Instruction, Region } from "../region.ts";
 import { registersOf, writtenBy } from "../rows.ts";

@@ -1,5 +1,5 @@
 // What is known of the registers at a point of emitted code.
-import type { Text } from "../../src/cpu/lowering.ts";
+import type { Text } from "../../src/cpu/text.ts";
 import type { Loop } from "./loops.ts";
 
 /** The value itself; or that its high word is the low one's sign, or 0. */

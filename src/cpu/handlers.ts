@@ -5,8 +5,9 @@ import type { Node } from "../isa/vocabulary.ts";
 import { pageSize } from "../memory/guest-memory.ts";
 import * as arith from "./arith.ts";
 import { Cause, hart } from "./hart.ts";
-import { floatName, lower, type Site, type Text } from "./lowering.ts";
+import { floatName, lower, type Site } from "./lowering.ts";
 import type { Scope } from "./scope.ts";
+import type { Text } from "./text.ts";
 
 /**
  * Words of a frame of the decode cache: one page's slots, then a slot for each way of running off its end (a last

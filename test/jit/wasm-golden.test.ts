@@ -1,38 +1,16 @@
 // The WebAssembly that small regions become, kept in golden/ so that a change of code shape shows in review.
 // SABRE_GOLDEN=1 writes the files anew.
-
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { findRegion } from "../../jit/region.ts";
 import { tuning } from "../../jit/tuning.ts";
 import { wasmShape } from "../../jit/wasm/compile.ts";
 import { emitModule } from "../../jit/wasm/emit.ts";
-import { disassemble } from "../../src/isa/riscv/disassemble.ts";
 import { encode } from "../../src/isa/riscv/encode.ts";
 import { wasmText } from "../tools/wasm-text.ts";
-
-const base = 0x10000;
-const [zero, ra, sp, a0, a1, a2, a3] = [0, 1, 2, 10, 11, 12, 13] as const;
-const ret = encode("jalr", { rs1: ra });
+import { a0, a1, a2, base, expectKept, programs as kept, ra, ret, sp, zero } from "./golden.ts";
 
 const programs = {
-  /** Adds up 64-bit words: a loop keeps its registers in locals. */
-  sum: [
-    encode("ld", { rd: a3, rs1: a0, imm: 0 }),
-    encode("add", { rd: a2, rs1: a2, rs2: a3 }),
-    encode("addi", { rd: a0, rs1: a0, imm: 8 }),
-    encode("bne", { rs1: a0, rs2: a1, imm: -12 }),
-    ret,
-  ],
-  /** Straight code with accesses of both kinds and a branch. */
-  straight: [
-    encode("slli", { rd: a0, rs1: a0, imm: 3 }),
-    encode("lw", { rd: a2, rs1: a0, imm: 4 }),
-    encode("beq", { rs1: a2, rs2: zero, imm: 8 }),
-    encode("sw", { rs2: a2, rs1: a1, imm: 0 }),
-    ret,
-  ],
+  ...kept,
   /** A function that calls itself. */
   recursion: [
     encode("beq", { rs1: a0, rs2: zero, imm: 32 }),
@@ -65,13 +43,5 @@ for (const [name, code] of Object.entries(programs))
     const region = findRegion(base, fetch, tuning.regionInstructions, wasmShape)!;
     const { bytes } = emitModule([region], 0x1000, slots());
     expect(WebAssembly.validate(bytes)).toBe(true);
-    const listing = code.map((bits, i) => `;; ${disassemble(bits, base + 4 * i)}`).join("\n");
-    const text = `${listing}\n${wasmText(bytes)}`;
-    const file = join(import.meta.dir, "golden", `${name}.wasm.txt`);
-    if (process.env["SABRE_GOLDEN"] !== undefined) {
-      mkdirSync(join(import.meta.dir, "golden"), { recursive: true });
-      writeFileSync(file, text);
-    }
-    expect(existsSync(file)).toBe(true);
-    expect(text).toBe(readFileSync(file, "utf8"));
+    expectKept(`${name}.wasm`, code, ";;", wasmText(bytes));
   });
