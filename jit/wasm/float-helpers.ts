@@ -25,7 +25,7 @@ import {
   tee,
 } from "./code.ts";
 import { F32, F64, type FunctionCode, type FunctionType, I32, I64, type ValueType } from "./encoder.ts";
-import { hasZeroFactor, isUsual, productError, sumError, toOdd } from "./twofold.ts";
+import { hasZeroFactor, isUsual, productError, singleExponent, sumError, toOdd } from "./twofold.ts";
 
 /** What an operation of the floating-point unit is imported as: register numbers and words, all i32; answers a status. */
 export function unitType(name: Op): FunctionType {
@@ -126,14 +126,7 @@ const isSpecial = (c: Code, v: number): void => {
 
 /** Pushes whether a single is neither 0 nor certainly normal. */
 const isOddSingle = (c: Code, v: number): void => {
-  get(c, v);
-  put(c, 0xbc);
-  i32(c, 23);
-  put(c, 0x76);
-  i32(c, 0xff);
-  put(c, 0x71);
-  i32(c, 2);
-  put(c, 0x6b);
+  singleExponent(c, v);
   i32(c, 0xfd);
   put(c, 0x4f);
 };

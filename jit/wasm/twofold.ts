@@ -261,6 +261,18 @@ export function toNearest(c: Code, careful: number): void {
   put(c, 0x4e);
 }
 
+/** Pushes the biased exponent of a single, less 2: below 0xfd where it is certainly normal, and no 0. */
+export function singleExponent(c: Code, v: number): void {
+  get(c, v);
+  put(c, 0xbc); // i32.reinterpret_f32
+  i32(c, 23);
+  put(c, 0x76); // i32.shr_u
+  i32(c, 0xff);
+  put(c, 0x71); // i32.and
+  i32(c, 2);
+  put(c, 0x6b); // i32.sub
+}
+
 /**
  * As `fuseDoubles`, for singles: the product of two is an exact double. Its sum with c rounds to s, and that is rounded
  * again as the exact sum is, unless it looks like the very middle between two results.
@@ -280,14 +292,7 @@ export function fuseSingles(
     set(c, result);
   };
   const isOrdinary = (): void => {
-    get(c, result);
-    put(c, 0xbc);
-    i32(c, 23);
-    put(c, 0x76);
-    i32(c, 0xff);
-    put(c, 0x71);
-    i32(c, 2);
-    put(c, 0x6b);
+    singleExponent(c, result);
     get(c, careful);
     put(c, 0x72);
     i32(c, 0xfd);

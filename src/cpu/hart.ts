@@ -1,4 +1,4 @@
-// The state of one hart in shared memory: registers, floating-point state, the pending trap, the request word.
+// The state of one hart in shared memory: registers, floating-point state, the pending trap.
 // Engines, signal frames and the debugger all read it here. It knows nothing of Linux.
 
 import { type GuestMemory, hartOffset } from "../memory/guest-memory.ts";
@@ -16,7 +16,7 @@ export const hart = {
   fscratch: 132,
   fflags: 136,
   frm: 137,
-  /** Why the engine returned: a `Cause`, or -1 where it was asked to, or its instruction budget ran out. */
+  /** Why the engine returned: a `Cause`; `requested` where its instruction budget ran out. */
   cause: 138,
   /** Where a fault's address, or an illegal instruction's bits, go. */
   tval: 140,
@@ -25,8 +25,6 @@ export const hart = {
   /** Low word of the address that is reserved, then the size of the access, 0 for none; and the value read. */
   reservation: 144,
   reserved: 146,
-  /** Not zero: the hart must leave the engine at its next safepoint. Written by other threads with Atomics. */
-  request: 148,
   /** 1 while a slow path has recorded a trap that the engine has not yet left with. */
   trapped: 149,
   /** Results of slow paths that give a 64-bit value. */
