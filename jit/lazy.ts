@@ -1,5 +1,6 @@
 // The tiers of a program that may be over before anything in it is hot: they are loaded when something is.
 import type { Tier } from "../src/cpu/interpreter.ts";
+import { makeQuickLoop } from "./quick-loop.ts";
 import type { CacheFigures, EmitterName, Place, Tiers } from "./tiers.ts";
 import { tuning } from "./tuning.ts";
 
@@ -17,6 +18,8 @@ export function lazyTiers(name: EmitterName): LazyTiers {
   return {
     heat: tuning.heat[name],
     pause: tuning.fuel,
+    // It enters regions in WebAssembly alone.
+    ...(name === "wasm" && { quickLoop: (h, m) => makeQuickLoop(h, m, tuning.heat.wasm) }),
     get figures() {
       return tiers?.figures ?? nothing;
     },
@@ -24,9 +27,9 @@ export function lazyTiers(name: EmitterName): LazyTiers {
       place = p;
     },
     hot: (pc) => {
-      if (place === undefined) return;
+      if (place === undefined) return false;
       tiers ??= (require("./tiers.ts") as typeof import("./tiers.ts")).makeTiers(name, place);
-      tiers.hot(pc);
+      return tiers.hot(pc);
     },
     missed: (pc) => tiers?.missed(pc),
     paused: () => tiers?.paused(),

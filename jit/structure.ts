@@ -22,6 +22,12 @@ export type Tree =
   | { readonly kind: "code"; readonly block: Block; readonly to: Way }
   | { readonly kind: "branch"; readonly block: Block; readonly taken: Way; readonly otherwise: Way }
   | { readonly kind: "indirect"; readonly block: Block }
+  /** By the address that an indirect jump leads to; leaves the region for any other. */
+  | {
+      readonly kind: "switch";
+      readonly block: Block;
+      readonly ways: readonly { readonly pc: number; readonly way: Way }[];
+    }
   /** Comes back, if it does, to `next`. */
   | { readonly kind: "call"; readonly block: Block; readonly next: Way };
 
@@ -103,7 +109,13 @@ export function structure(region: Region): Tree {
     if (label !== undefined) return { kind: "block", label, inner: within(b, rest), after: treeOf(label) };
     const block = region.blocks[b]!;
     const { end } = block;
+    if (end.kind === "indirect" && end.dispatch !== undefined) {
+      const to = way(b, end.dispatch);
+      if (to.kind !== "exit") return { kind: "code", block, to };
+    }
     if (end.kind === "indirect" || end.kind === "return") return { kind: "indirect", block };
+    if (end.kind === "switch")
+      return { kind: "switch", block, ways: end.ways.map(({ pc, to }) => ({ pc, way: way(b, to) })) };
     if (end.kind === "call") return { kind: "call", block, next: way(b, end.next) };
     if (end.kind === "goto") return { kind: "code", block, to: way(b, end.to) };
     return { kind: "branch", block, taken: way(b, end.taken), otherwise: way(b, end.otherwise) };

@@ -16,6 +16,14 @@ export const tuning = {
   batch: { js: 1, wasm: eager ? 1 : 16 },
   /** Milliseconds that a region waits for others. */
   patience: 2,
+  /**
+   * How often a target has to be that hot before its region is compiled: so often at first, while the engine has not yet
+   * compiled the emitters themselves, and once less for each `fewer` regions. In user time python3 -c pass takes 0.6 s so, 1.0 with
+   * 1 at once; a run of Lua of a second 1.4 and 1.2. Where SABRE_HEAT is set there is one round.
+   */
+  rounds: { js: { first: 1, fewer: 1 }, wasm: { first: process.env["SABRE_HEAT"] === undefined ? 24 : 1, fewer: 2 } },
+  /** Of the time since the start, what compiling has taken at most when regions are compiled anew. */
+  share: eager ? Number.POSITIVE_INFINITY : 0.2,
   /** Instructions of a region. The engine stops optimizing JavaScript functions of more than some 500. */
   regionInstructions: 300,
   /**
@@ -23,12 +31,35 @@ export const tuning = {
    * engine's compilers take some 5 ms for 50 instructions, but 200 ms for 250.
    */
   js: { straight: 60, around: { times: 2, more: 10 } },
+  /**
+   * For WebAssembly, switches: instructions of a region that has one, and has none where they are not enough; targets of an
+   * indirect jump; recorded jumps after which they are looked at, and how many times more after each time that nothing came
+   * of it (at every pause it cost Lua a quarter of its time); jumps to other targets than known after which a region is
+   * compiled anew, and how many times more at each of the `rounds` that there are at most. An interpreter of bytecode in 150
+   * instructions takes 0.4 of its time without; Lua's, of 1200, and Python's, which is larger than this, take the same.
+   */
+  switches: {
+    instructions: 2000,
+    targets: 64,
+    sample: eager ? 1 : 1000,
+    patience: eager ? 1 : 2,
+    jumps: eager ? 1 : 2000,
+    more: eager ? 1 : 8,
+    rounds: 4,
+  },
+  /**
+   * For WebAssembly: instructions behind a loop that belong to its region, and of other regions before they end where another
+   * begins. A function that loops would else be left twice each time: strings and JSON take 0.75 of the time so.
+   */
+  overlap: { behind: 24, shared: 60 },
   /** Instructions of a function that becomes part of its caller's region. */
   smallFunction: 40,
   /** Instructions that a region may execute before it must return: bounds the delay of signals. */
   fuel: 100_000,
   /** Calls of the guest that become calls inside each other. Each takes some 200 bytes of the host's stack, before the engine optimizes it up to 2 KB. */
   callDepth: 500,
+  /** Registers that are kept in locals in a loop, of its own and of the loops around it: somewhat fewer than the host has. */
+  loopRegisters: { x: 12, f: 14 },
   /** Ways back to the head of a loop that become loops of their own in WebAssembly. */
   nestedLoops: 4,
   /** Addresses that regions go to, or begin at, of which links are kept. */

@@ -9,7 +9,9 @@ import { compileRegions, makeEnvironment } from "./emit.ts";
 export const wasmShape: Shape = {
   calls: true,
   straight: tuning.regionInstructions,
+  ...tuning.overlap,
   inlined: tuning.smallFunction,
+  switched: tuning.switches.instructions,
 };
 
 export function makeWasmEmitter({ interpreter, hart, memory }: Place): Emitter {

@@ -4,7 +4,7 @@
 // address of the instruction, and all state is as before it.
 import { hart } from "../../src/cpu/hart.ts";
 import { isPcRelative } from "../../src/isa/vocabulary.ts";
-import type { Block, Instruction, Region } from "../region.ts";
+import { type Block, type Instruction, isDispatch, type Region } from "../region.ts";
 import { factsOf } from "../rows.ts";
 import { sparing } from "../sparing.ts";
 import { headOf, structure, type Tree, type Way } from "../structure.ts";
@@ -13,7 +13,6 @@ import * as checks from "./checks.ts";
 import { ahead, carry, meet } from "./checks.ts";
 import * as code from "./code.ts";
 import {
-  access,
   br,
   brIf,
   type Code,
@@ -26,7 +25,6 @@ import {
   i32,
   i64,
   loadHart,
-  memory,
   newCode,
   newLocal,
   op,
@@ -46,7 +44,9 @@ import { readCare } from "./floats.ts";
 import * as flow from "./flow.ts";
 import { accessesOf, type Flow, flowOf, none, numbersOf, type Registers, union, without } from "./flow.ts";
 import { helperType, makeHelpers, memoryImport, type Place } from "./helpers.ts";
-import { hashMask, hashOffset, type Links, makeLinks, regionType, stubSlot } from "./links.ts";
+import * as jumps from "./jumps.ts";
+import { lookUp, recordJump, tellApart } from "./jumps.ts";
+import { type Links, makeLinks, regionType } from "./links.ts";
 import { emit, emitters } from "./lowering.ts";
 import type { Fact, Site } from "./site.ts";
 
@@ -69,12 +69,12 @@ export function makeEnvironment(
  * Answers the pc to go on at (an int32); it has added the number of executed instructions to what the hart says of them.
  * Where that is 0 the first instruction is the interpreter's.
  */
-export type WasmRegion = () => number;
+export type WasmRegion = (depth?: number, pc?: number) => number;
 
 // Parameters of a region's function. From JavaScript none are given, which makes them 0.
 /** Calls that this one is inside of. Where there is one, a guest's return is a return. */
 const depth = 0;
-/** Where control goes on when the function is left: as a parameter it is of no interest but to the stub of links.ts. */
+/** Where control goes on when the function is left. As a parameter it says where a region of several entries is entered. */
 const pc = 1;
 
 // Levels of the labels that a function is left by.
@@ -187,6 +187,15 @@ function emitRegion(
   const start: Code = { ...newCode([], hartOffset), locals: c.locals };
   loadHart(start, hart.executed, I32);
   set(start, e.count);
+  if (isDispatch(region.blocks[0]!)) {
+    // From JavaScript it is entered where it begins, unless it says otherwise.
+    get(start, pc);
+    put(start, 0x45); // i32.eqz
+    open(start, op.if);
+    i32(start, region.pc);
+    set(start, pc);
+    end(start);
+  }
   if (e.careful !== undefined) {
     call(start, helper("careful"));
     set(start, e.careful);
@@ -257,11 +266,13 @@ function exitTo(e: Emitter, to: number): void {
   callOwn(c, op.returnCall, own);
 }
 
-/** Leaves to the interpreter at an address. */
-function giveBack(e: Emitter, to: number): void {
+/** Leaves to the interpreter at an address, by default the one in `pc`. */
+function giveBack(e: Emitter, to: number | undefined): void {
   const c = e.code;
-  i32(c, to);
-  set(c, pc);
+  if (to !== undefined) {
+    i32(c, to);
+    set(c, pc);
+  }
   let way = e.leaving.findIndex((r) => r.x === e.dirty.x && r.f === e.dirty.f);
   if (way < 0 && e.leaving.length < leaves) way = e.leaving.push(e.dirty) - 1;
   if (way < 0) store(e, e.dirty);
@@ -289,7 +300,8 @@ function emitTree(e: Emitter, t: Tree): void {
       const distance = (b: Block): number => Math.abs(b.pc - head);
       const back = waysBack(t.body, t.label).sort((a, b) => distance(b) - distance(a));
       const outermost = c.depth;
-      const nested = Math.min(back.length, tuning.nestedLoops);
+      // Behind a switch one way is as good as another.
+      const nested = isDispatch(e.region.blocks[t.label]!) ? 1 : Math.min(back.length, tuning.nestedLoops);
       for (let i = 0; i < nested; i++) open(c, op.loop);
       for (const [i, b] of back.entries())
         e.loops.set(`${e.flow.indexOf.get(b)} ${t.label}`, outermost + Math.max(0, i - (back.length - nested)));
@@ -327,15 +339,50 @@ function emitTree(e: Emitter, t: Tree): void {
       return;
     case "indirect":
       emitBlock(e, t.block);
-      flush(e);
       if (t.block.end.kind === "return") {
+        flush(e);
         get(c, depth);
         brIf(c, outside);
-      }
-      findSlot(e);
-      br(c, onward);
+        findSlot(e);
+        br(c, onward);
+      } else leaveIndirectly(e, t.block);
+      return;
+    case "switch":
+      emitSwitch(e, t);
   }
 }
+
+/** To `pc`, wherever that is. */
+function leaveIndirectly(e: Emitter, { end: ending }: Block): void {
+  const c = e.code;
+  flush(e);
+  const site = ending.kind === "indirect" || ending.kind === "switch" ? ending.site : undefined;
+  if (site !== undefined) recordJump(c, e.region.pc, site, pc);
+  findSlot(e);
+  br(c, onward);
+}
+
+/** Goes on to where `pc` is known to lead, else leaves. */
+function emitSwitch(e: Emitter, { block, ways }: Extract<Tree, { kind: "switch" }>): void {
+  const { known, dirty, facts } = e;
+  const here = (): void => {
+    Object.assign(e, { known, dirty, facts: new Map(facts) });
+  };
+  tellApart(
+    e.code,
+    pc,
+    ways.map((w) => w.pc),
+    (i) => {
+      here();
+      emitWay(e, ways[i]!.way, block);
+    },
+  );
+  here();
+  leaveIndirectly(e, block);
+}
+
+/** Looks up the region at `pc`. */
+const findSlot = (e: Emitter): void => lookUp(e.code, pc, e.slot);
 
 /** A guest call: the target is in `pc` where it is indirect. */
 function emitCall(e: Emitter, { code, end: ending }: Block): void {
@@ -396,6 +443,8 @@ function waysBack(t: Tree, label: number): Block[] {
     }
     case "call":
       return through(t.next, t.block);
+    case "switch":
+      return [...new Set(t.ways.flatMap(({ way }) => through(way, t.block)))];
     case "indirect":
       return [];
   }
@@ -421,7 +470,7 @@ function emitWay(e: Emitter, w: Way, from: Block): void {
       i32(c, tuning.fuel);
       put(c, 0x4a);
       openIf(c, false);
-      giveBack(e, e.region.blocks[w.label]!.pc);
+      giveBack(e, isDispatch(e.region.blocks[w.label]!) ? undefined : e.region.blocks[w.label]!.pc);
       end(c);
       br(c, e.loops.get(`${e.flow.indexOf.get(from)} ${w.label}`)!);
       return;
@@ -498,30 +547,7 @@ function emitInstruction(e: Emitter, site: Site, jumps: boolean): void {
   for (const n of at.does) if (n !== jump) emit(site, n);
 }
 
-/** Looks up the region at `pc`. */
-function findSlot(e: Emitter): void {
-  const c = e.code;
-  const entry = temp(c, I64);
-  get(c, pc);
-  get(c, pc);
-  i32(c, 12);
-  put(c, 0x76, 0x73); // i32.shr_u, i32.xor
-  i32(c, hashMask);
-  put(c, 0x71);
-  i32(c, 2);
-  put(c, 0x74);
-  access(c, 0x29, memory.hart, hashOffset);
-  set(c, entry);
-  get(c, entry);
-  i64(c, 32);
-  put(c, 0x88, 0xa7);
-  i32(c, stubSlot);
-  get(c, entry);
-  put(c, 0xa7);
-  get(c, pc);
-  put(c, 0x46, op.select);
-  set(c, e.slot);
-}
+const learns = ({ blocks }: Region): boolean => blocks.some(({ end }) => "site" in end && end.site !== undefined);
 
 /**
  * A module in which function `i`, exported as its number, is region `i`; and the names of the helpers that it imports.
@@ -535,7 +561,8 @@ export function emitModule(regions: readonly Region[], hartOffset: number, slotO
     indices.set(name, helpers.length);
     return helpers.push(name) - 1;
   };
-  const own = new Map(regions.map((r, i) => [r.pc, i]));
+  // What is to be compiled anew when it is known where its jumps lead is reached by its slot.
+  const own = new Map(regions.flatMap((r, i) => (learns(r) ? [] : [[r.pc, i] as const])));
   const functions = regions.map((region, i) => emitRegion(region, String(i), hartOffset, helper, slotOf, own));
   const imports: Import[] = [
     memoryImport,
@@ -559,5 +586,5 @@ export function compileRegions(regions: readonly Region[], env: Environment): Wa
 }
 
 sparing({ emitRegion, load, store, enter, exitTo, giveBack, either, emitTree, waysBack, emitWay, emitCall });
-sparing({ addCount, emitBlock, siteOf, emitInstruction, findSlot, emitModule });
-for (const part of [code, encoder, checks, flow, floats, emitters]) sparing(part);
+sparing({ addCount, emitBlock, siteOf, emitInstruction, emitSwitch, emitModule });
+for (const part of [code, encoder, checks, flow, floats, emitters, jumps]) sparing(part);

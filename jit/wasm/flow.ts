@@ -4,6 +4,7 @@
 import type { Block, Instruction, Region } from "../region.ts";
 import { factsOf } from "../rows.ts";
 import { headOf, type Tree, type Way } from "../structure.ts";
+import { tuning } from "../tuning.ts";
 
 export interface Registers {
   readonly x: number;
@@ -92,10 +93,41 @@ function edgesOf(tree: Tree, indexOf: ReadonlyMap<Block, number>): Edge[] {
       case "call":
         way(t.block, t.next);
         return;
+      case "switch":
+        for (const c of t.ways) way(t.block, c.way);
+        return;
     }
   };
   visit(tree);
   return edges;
+}
+
+/** A loop, or the inner part of one. */
+interface Round {
+  readonly inside: ReadonlySet<number>;
+  readonly writes: Registers;
+  /** Registers that it names. */
+  readonly used: Registers;
+  /** Whether there is a way round without a call. */
+  readonly quiet: boolean;
+}
+
+const countOf = (word: number): number => [...numbersOf(word)].length;
+const fits = ({ x, f }: Registers): boolean =>
+  countOf(x) <= tuning.loopRegisters.x && countOf(f) <= tuning.loopRegisters.f;
+
+/**
+ * Registers that may be in locals at a block. More than the host has would be kept on its stack, as likely as not those of
+ * the innermost loop: so there only as many of the loops around it are kept as fit beside its own.
+ */
+function allowedIn(around: readonly Round[]): Registers {
+  let keep = none;
+  for (const [i, round] of around.entries()) {
+    const more = union(keep, round.used);
+    if (i > 0 && !fits(more)) return keep;
+    keep = more;
+  }
+  return all;
 }
 
 export function flowOf(region: Region, tree: Tree): Flow {
@@ -112,17 +144,31 @@ export function flowOf(region: Region, tree: Tree): Flow {
   const calls = blocks.map((b) => b.end.kind === "call");
 
   const loops = new Map<number, Loop>();
-  const wanted: Registers[] = blocks.map(() => none);
+  const rounds: Round[] = [];
   for (const head of new Set(edges.filter((e) => e.back).map((e) => e.to))) {
     const back = edges.filter((e) => e.back && e.to === head).map((e) => e.from);
-    const inside = reach(back, (b) => (b === head ? [] : before[b]!)).add(head);
-    const writes = [...inside].map((b) => uses[b]!.writes).reduce(union, none);
-    loops.set(head, { writes, calls: [...inside].some((b) => calls[b]!) });
-    // Where each time round makes a call, the registers are lost each time, and are loaded as they are used.
-    const quiet = reach([head], (b) => (calls[b]! ? [] : after[b]!.filter((s) => inside.has(s))));
-    if (!back.some((b) => quiet.has(b) && !calls[b]!)) continue;
-    const used = union([...inside].map((b) => uses[b]!.reads).reduce(union, none), writes);
-    for (const b of inside) wanted[b] = union(wanted[b]!, used);
+    const roundOf = (sources: readonly number[]): Round => {
+      const inside = reach(sources, (b) => (b === head ? [] : before[b]!)).add(head);
+      const writes = [...inside].map((b) => uses[b]!.writes).reduce(union, none);
+      const used = union([...inside].map((b) => uses[b]!.reads).reduce(union, none), writes);
+      // Where each time round makes a call, the registers are lost each time, and are loaded as they are used.
+      const quiet = reach([head], (b) => (calls[b]! ? [] : after[b]!.filter((s) => inside.has(s))));
+      return { inside, writes, used, quiet: sources.some((b) => quiet.has(b) && !calls[b]!) };
+    };
+    const whole = roundOf(back);
+    rounds.push(whole);
+    loops.set(head, { writes: whole.writes, calls: [...whole.inside].some((b) => calls[b]!) });
+    // The head of an inner loop where the region begins is that of all loops around it.
+    const inner = back.filter((b) => blocks[b]!.pc >= blocks[head]!.pc);
+    if (inner.length > 0 && inner.length < back.length) rounds.push(roundOf(inner));
+  }
+  rounds.sort((a, b) => a.inside.size - b.inside.size);
+  const allowed = blocks.map((_, b) => allowedIn(rounds.filter((r) => r.inside.has(b))));
+  const wanted: Registers[] = blocks.map(() => none);
+  for (const r of rounds) {
+    if (!r.quiet) continue;
+    const kept = [...r.inside].map((b) => allowed[b]!).reduce(common, r.used);
+    for (const b of r.inside) wanted[b] = union(wanted[b]!, kept);
   }
 
   const known = blocks.map((_, i) => (i === 0 ? wanted[0]! : all));
@@ -130,7 +176,7 @@ export function flowOf(region: Region, tree: Tree): Flow {
     calls[b]! ? none : union(known[b]!, union(uses[b]!.reads, uses[b]!.writes));
   settle(blocks.length, (b) => {
     if (b === 0) return false;
-    const now = union(wanted[b]!, before[b]!.map(knownBehind).reduce(common, all));
+    const now = common(allowed[b]!, union(wanted[b]!, before[b]!.map(knownBehind).reduce(common, all)));
     const changed = !same(now, known[b]!);
     known[b] = now;
     return changed;

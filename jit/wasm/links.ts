@@ -1,6 +1,6 @@
 // How regions go over into each other without leaving WebAssembly: each address that a region goes to has a slot in a
 // table of functions. The slot holds the region that begins there, or else a stub that gives control back. Indirect
-// jumps find the slot by a hash of the address, in the hart's memory.
+// jumps find the slot by a hash of the address, in the hart's memory, where they are also listed to learn where they lead.
 import { tuning } from "../tuning.ts";
 import { finish, get, newCode } from "./code.ts";
 import { encodeModule, type FunctionType, I32 } from "./encoder.ts";
@@ -15,6 +15,20 @@ export const hashMask = 0xffe;
 
 const hashOf = (pc: number): number => (pc ^ (pc >>> 12)) & hashMask;
 
+/**
+ * Indirect jumps that led elsewhere than known: how many there were, then from byte 16 on the last of them, 16 bytes each:
+ * the entry of the region, the address of the jump, where it led.
+ */
+export const jumpsOffset = 19 * 1024;
+export const jumpsKept = 256;
+
+/** An indirect jump, in the region that begins at `entry`. */
+export interface Jump {
+  readonly entry: number;
+  readonly site: number;
+  readonly target: number;
+}
+
 /** The slot of a function that gives control back. */
 export const stubSlot = 0;
 
@@ -26,6 +40,8 @@ export interface Links {
   readonly link: (pc: number, region: (() => number) | undefined) => void;
   /** An indirect jump did not find the region that is at `pc`, since another had its entry of the hash: it takes that back. */
   readonly missed: (pc: number) => void;
+  /** The last of the indirect jumps that were recorded, and how many there were, if at least `least`: none are left then. */
+  readonly jumps: (least: number) => { readonly last: readonly Jump[]; readonly count: number } | undefined;
   readonly crowded: () => boolean;
   readonly reset: () => void;
 }
@@ -46,6 +62,7 @@ export function makeLinks({ memory, hart }: Place): Links {
   const slots = new Map<number, number>();
   const hash = new Int32Array(memory.buffer, hart + hashOffset, hashMask + 2).fill(0);
   table.set(stubSlot, back);
+  const recorded = new Int32Array(memory.buffer, hart + jumpsOffset, 4 + 4 * jumpsKept).fill(0);
   let used = 1;
   function slotOf(pc: number): number {
     const known = slots.get(pc);
@@ -73,6 +90,16 @@ export function makeLinks({ memory, hart }: Place): Links {
       slots.clear();
       hash.fill(0);
       used = 1;
+    },
+    jumps: (least) => {
+      const count = recorded[0]!;
+      if (count < least) return undefined;
+      recorded[0] = 0;
+      const last = Array.from({ length: Math.min(count, jumpsKept) }, (_, i): Jump => {
+        const [entry, site, target] = recorded.subarray(4 + 4 * i, 7 + 4 * i);
+        return { entry: entry! >>> 0, site: site! >>> 0, target: target! >>> 0 };
+      });
+      return { last, count };
     },
     missed: (pc) => {
       const slot = slots.get(pc);

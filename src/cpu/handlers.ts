@@ -2,32 +2,16 @@
 // it; src/cpu/interpreter.ts fills the cache and runs them.
 import { instructions } from "../isa/riscv/instructions.ts";
 import type { Node } from "../isa/vocabulary.ts";
-import { pageSize } from "../memory/guest-memory.ts";
 import * as arith from "./arith.ts";
+import { fieldShift, firstInstruction, frameWords, Left, opRegion } from "./cache.ts";
 import { Cause, hart } from "./hart.ts";
 import { floatName, lower, type Site } from "./lowering.ts";
+import { firstPair, pairs } from "./pairs.ts";
 import type { Scope } from "./scope.ts";
 import type { Text } from "./text.ts";
 
-/**
- * Words of a frame of the decode cache: one page's slots, then a slot for each way of running off its end (a last
- * instruction of 4 bytes may begin 2 bytes before it).
- */
-export const frameWords = pageSize + 4;
-
-// First word of a slot: operation 0..9, rd 10..15 (32: the sink for x0), rs1 16..20, rs2 21..25, rs3 26..30, 31: 4 bytes
-// long. Second word: the immediate, or the rounding mode. The first operations are not instructions:
-export const opUndecoded = 0;
-export const opNextPage = 1;
-export const opIllegal = 2;
-export const opRegion = 3;
-export const firstInstruction = 4;
-
 /** An internal cause: a counter is read, so `instret` must be brought up to date first. */
 const causeRecount = -2;
-
-/** The write target of rows that set an integer register. */
-export const fieldShift = { rd: 10, rs1: 16, rs2: 21, rs3: 26, rm: 0, imm: 0 } as const;
 
 const word = (lo: string): Text => ({ lo, hi: "0" });
 const field = (name: keyof typeof fieldShift): string =>
@@ -37,7 +21,7 @@ const length = "(w>>>31<<1)+2";
 
 /** To pc + imm: most targets are in the same frame. A higher tier hears of those that many jumps lead back to, or calls. */
 const nearJump = (counts: boolean, counted = "c<0"): string =>
-  `const c=code[i+1],j=i+c;if(j-F>>>0>=4096)return far(i,c);${counts ? `if((${counted})&&++heat[j>>>1]===HEAT)hot(j+D>>>0);` : ""}return j;`;
+  `const c=code[i+1],j=i+c;if(j-F>>>0>=4096)return far(i,c);${counts ? `if((${counted})&&++heat[j>>>1]===HEAT)arrived(j);` : ""}return j;`;
 
 /** How the interpreter answers the lowering: fields come from the slot's words, control leaves by the answered index. */
 const siteFor = (counts: boolean): Site => ({
@@ -100,7 +84,7 @@ const handler = (does: readonly Node[], site: Site): string => `(i,w)=>{${lower(
 
 /** Parameters of the function whose body `coreText` is. */
 export const coreParameters =
-  "h m names code frameOf takeFrame decodeAt bitsAt fenceI regions freeRegions heat HEAT PAUSE hot missed floatHandlers".split(
+  "h m names code frameOf takeFrame decodeAt bitsAt fenceI regions freeRegions pageOf heat HEAT PAUSE hot missed quick floatHandlers".split(
     " ",
   );
 
@@ -115,9 +99,10 @@ const {${constantNames.join(",")}}=names, N=h.f64;
 let U8=m.u8, U16=m.u16, I32=m.i32, F=0, D=0, skipped=0;
 function enter(page){let f=frameOf[page];if(f===0)f=takeFrame(page);F=f*${frameWords};D=(page<<12)-F;}
 function jump(lo,hi){
-  if(hi===0){enter(lo>>>12);const j=F+(lo&4095);${counts ? "if(++heat[j>>>1]===HEAT)hot(lo>>>0);" : ""}return j;}
+  if(hi===0){enter(lo>>>12);const j=F+(lo&4095);${counts ? "if(++heat[j>>>1]===HEAT)arrived(j);" : ""}return j;}
   wildJump(lo,hi);return -1;
 }
+function arrived(j){if(hot(j+D>>>0))heat[j>>>1]=0;}
 function far(i,imm){const t=(i+D>>>0)+imm;return jump(t|0,Math.floor(t/4294967296));}
 function stop(i,cause){R[${hart.pc}]=i+D;R[${hart.pc + 1}]=0;R[${hart.cause}]=cause;return -1;}
 function fault(i){R[TRAPPED]=0;skipped++;return stop(i,R[${hart.cause}]);}
@@ -125,16 +110,30 @@ function illegal(i){trap(${Cause.illegal},bitsAt(i+D>>>0),0);return fault(i);}
 function trapAt(i,cause){skipped++;R[${hart.tval}]=i+D;R[${hart.tval + 1}]=0;return stop(i,cause);}
 function recount(i){skipped++;return stop(i,${causeRecount});}
 function later(i){for(const [op,f] of floatHandlers(fault,illegal))T[op]=f;skipped++;return i;}
+// By the quick loop, as far as it goes: \`ran\` instructions. \`ready\`: the slot is one that it has left to the handlers.
+let ran=0,ready=false;
+function quickly(i,budget){
+  const to=quick.run(i<<2,budget,F<<2,D),why=to&7;
+  ran=budget-R[${hart.executed}];
+  ready=why===${Left.slot};
+  if(why===${Left.elsewhere})return jump(R[${hart.pc}],0);
+  i=to>>>3<<1;
+  const f=i/${frameWords}|0;
+  F=f*${frameWords};D=(pageOf[f]<<12)-F;
+  if(why===${Left.hot})arrived(i);
+  else if(why===${Left.missed})missed(i+D>>>0);
+  return i;
+}
 function region(i){
   R[${hart.executed}]=0;
-  const pc=regions[code[i+1]](),executed=R[${hart.executed}];
+  const pc=regions[code[i+1]](0,i+D),executed=R[${hart.executed}];
   if(executed===0&&pc!==-1)return entry(i);
   N[${hart.compiled / 2}]+=executed;skipped+=1-executed;
   if(pc===-1)return -1;
   enter(pc>>>12);
   // Where a region paused, and no more, nothing has been jumped to.
   const j=F+(pc&4095);
-  if(executed<PAUSE){if((code[j]&1023)===${opRegion})missed(pc>>>0);else if(++heat[j>>>1]===HEAT)hot(pc>>>0);}
+  if(executed<PAUSE){if((code[j]&1023)===${opRegion})missed(pc>>>0);else if(++heat[j>>>1]===HEAT)arrived(j);}
   return j;
 }
 // A region left its first instruction to the interpreter, which does it and puts the region back.
@@ -156,13 +155,20 @@ region,
 ${allRows()
   .map(({ does, floats }) => (floats.length > 0 ? "later" : handler(does, site)))
   .join(",\n")}];
+// Of a pair the first alone: the second has a slot of its own.
+[${pairs.map(([first]) => firstInstruction + first).join(",")}].forEach((op,i)=>{T[${firstPair}+i]=T[op];});
 return {
   rebind(){U8=m.u8;U16=m.u16;I32=m.i32;},
   run(budget){
     for(;;){
       let i=jump(R[${hart.pc}],R[${hart.pc + 1}]),n=0;
       skipped=0;
-      while(i>=0&&n-skipped<budget){const w=code[i];i=T[w&1023](i,w);n++;}
+      if(quick===undefined)while(i>=0&&n-skipped<budget){const w=code[i];i=T[w&1023](i,w);n++;}
+      else while(i>=0&&n-skipped<budget){
+        i=quickly(i,budget-n+skipped);
+        n+=ran;
+        if(i>=0&&ready&&n-skipped<budget){const w=code[i];i=T[w&1023](i,w);n++;}
+      }
       N[${hart.instret / 2}]+=n-skipped;
       if(i>=0){stop(i,${Cause.requested});return ${Cause.requested};}
       if(R[${hart.cause}]!==${causeRecount})return R[${hart.cause}];

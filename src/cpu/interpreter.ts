@@ -8,13 +8,27 @@
 import { formOf } from "../isa/riscv/decode.ts";
 import { fieldValue, type Piece, type Source } from "../isa/riscv/encoding.ts";
 import { type Form, instructions, layoutOf } from "../isa/riscv/instructions.ts";
+import type { Op } from "../isa/vocabulary.ts";
 import { type GuestMemory, Page, pageSize, pagesChanged } from "../memory/guest-memory.ts";
 import * as arith from "./arith.ts";
+import {
+  fieldShift,
+  firstInstruction,
+  frames,
+  frameWords,
+  newCache,
+  opIllegal,
+  opMask,
+  opNextPage,
+  opRegion,
+  opUndecoded,
+  type QuickLoop,
+} from "./cache.ts";
 import type { Fpu } from "./float/fpu-type.ts";
 import { core, floatFactory } from "./generated.ts";
-import { fieldShift, firstInstruction, frameWords, opIllegal, opNextPage, opRegion, opUndecoded } from "./handlers.ts";
 import { Cause, type Hart, hart } from "./hart.ts";
 import { floatName } from "./lowering.ts";
+import { operationOf, pairOf } from "./pairs.ts";
 import { makeScope, type ScopeHooks } from "./scope.ts";
 
 export interface Interpreter {
@@ -40,18 +54,21 @@ export interface Interpreter {
 /**
  * Code compiled from a region, entered with all state in the hart, and 0 as the number of instructions executed. It leaves
  * that number there, and answers the pc to go on at (an int32), or -1 with pc, cause and tval in the hart. Where it executed none and
- * has no trap to tell, its first instruction is one for the interpreter to do.
+ * has no trap to tell, its first instruction is one for the interpreter to do. It gets 0 for the guest calls that it is inside of, and
+ * the pc, for it may have several entries.
  */
-export type CompiledRegion = () => number;
+export type CompiledRegion = (depth?: number, pc?: number) => number;
 
 /** A higher tier, as the interpreter sees it. */
 export interface Tier {
   /** Arrivals at a jump target that make it hot. */
   readonly heat: number;
+  /** Makes a loop that is quicker than the interpreter's own. */
+  readonly quickLoop?: (h: Hart, m: GuestMemory) => QuickLoop;
   /** Instructions after which compiled code pauses at any place. */
   readonly pause: number;
-  /** A jump target was reached that often. */
-  readonly hot: (pc: number) => void;
+  /** A jump target was reached that often. True where the tier wants to hear of it when that has happened once more. */
+  readonly hot: (pc: number) => boolean;
   /** What the pages `[first, last)` hold has changed. */
   readonly dropPages: (first: number, last: number) => void;
   /** The memory has new views. */
@@ -70,9 +87,6 @@ export interface InterpreterHooks extends ScopeHooks {
   readonly fenceI?: () => void;
 }
 
-/** Frames of the decode cache. Frame 0 is not used, so that frame number 0 means "none". */
-const frames = 4096;
-
 /** How the bits of a form become a slot. */
 interface SlotPlan {
   /** The constant part of the first word, and the runs of bits that are put into it. */
@@ -81,6 +95,9 @@ interface SlotPlan {
   /** The second word. */
   readonly value: Source;
   readonly writesX: boolean;
+  /** Whether control may go elsewhere than to what stands behind. */
+  readonly jumps: boolean;
+  readonly length: 2 | 4;
 }
 
 function planSlot(form: Form): SlotPlan {
@@ -94,7 +111,15 @@ function planSlot(form: Form): SlotPlan {
     for (const { from, mask, to } of sources[name].pieces) pieces.push({ from, mask, to: to + shift });
   }
   const value = row.bits.includes(" rm ") ? sources.rm : sources.imm;
-  return { word, pieces, value, writesX: (row.does ?? []).some((n) => n.op === "x.set") };
+  const does = (op: Op): boolean => (row.does ?? []).some((n) => n.op === op);
+  return {
+    word,
+    pieces,
+    value,
+    writesX: does("x.set"),
+    jumps: does("jump") || does("branch"),
+    length: form.length,
+  };
 }
 
 /** By the form's index. */
@@ -108,13 +133,11 @@ const rdBits = 63 << fieldShift.rd;
 const loadFpu = () => require("./float/fpu.ts") as typeof import("./float/fpu.ts");
 
 export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks): Interpreter {
-  const code = new Int32Array(frames * frameWords);
-  const frameOf = new Int32Array(2 ** 20);
+  const quick = hooks.tier?.quickLoop?.(h, m);
+  const { code, frameOf, heat } = newCache(quick?.buffer);
   const pageOf = new Int32Array(frames);
   let used = 1;
 
-  // Arrivals at each slot, where a tier wants to know what is hot.
-  const heat = new Uint16Array(hooks.tier === undefined ? 0 : code.length / 2);
   const regions: CompiledRegion[] = [];
   const freeRegions: number[] = [];
 
@@ -181,11 +204,18 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
   function decodeAt(index: number, at: number): boolean {
     const bits = fetchInstruction(at);
     if (bits < 0) return false;
+    const plan = fill(index, bits);
+    if (hooks.decoded !== undefined) hooks.decoded(at, bits);
+    else if (plan !== undefined && quick !== undefined) decodeBehind(plan, index, at);
+    return true;
+  }
+
+  /** Undefined for what is no instruction. */
+  function fill(index: number, bits: number): SlotPlan | undefined {
     const form = formOf(bits);
-    hooks.decoded?.(at, bits);
     if (form === undefined) {
       code[index] = opIllegal;
-      return true;
+      return undefined;
     }
     const plan = (slotPlans[form.index] ??= planSlot(form));
     const { pieces } = plan;
@@ -196,7 +226,37 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
     }
     code[index] = plan.writesX && (word & rdBits) === 0 ? word | sinkRd : word;
     code[index + 1] = fieldValue(plan.value, bits);
-    return true;
+    return plan;
+  }
+
+  /**
+   * Decodes what will be reached next, as far as the page goes, and makes pairs: a quick loop is left for each slot that
+   * is not decoded.
+   */
+  function decodeBehind(first: SlotPlan, index: number, at: number): void {
+    let plan: SlotPlan | undefined = first;
+    const end = index - (at & (pageSize - 1)) + pageSize - 4;
+    while (plan !== undefined && !plan.jumps) {
+      const { length } = plan;
+      const next = index + length;
+      at += length;
+      if (next > end) return;
+      const decoded = code[next] !== opUndecoded;
+      if (!decoded) {
+        const low = m.u16[at >>> 1]!;
+        plan = fill(next, (low & 3) === 3 ? m.u16[(at >>> 1) + 1]! * 65536 + low : low);
+      }
+      const pair = pairOf(code[index]! & opMask, code[next]! & opMask);
+      if (pair !== undefined) code[index] = (code[index]! & ~opMask) | pair;
+      if (decoded) return;
+      index = next;
+    }
+  }
+
+  /** The slot at `index` will be another: those before it are pairs with it no more. */
+  function unpair(index: number): void {
+    for (let before = index - 2; before >= index - 4; before -= 2)
+      code[before] = (code[before]! & ~opMask) | operationOf(code[before]! & opMask);
   }
 
   function invalidate(start: number, end: number): void {
@@ -209,7 +269,7 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
       // An instruction that begins in the page before may reach into this one.
       const before = page > 0 ? frameOf[page - 1]! : 0;
       const last = before * frameWords + pageSize - 2;
-      if (before !== 0 && (code[last]! & 1023) !== opRegion) code[last] = opUndecoded;
+      if (before !== 0 && (code[last]! & opMask) !== opRegion) code[last] = opUndecoded;
     }
   }
 
@@ -219,11 +279,13 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
     // Without a frame nothing of the page is being executed: the region is entered from others alone.
     if (f === 0) return;
     const index = f * frameWords + (pc & (pageSize - 1));
-    if ((code[index]! & 1023) === opRegion) freeRegions.push(code[index + 1]!);
+    unpair(index);
+    if ((code[index]! & opMask) === opRegion) freeRegions.push(code[index + 1]!);
     if (region === undefined) code[index] = opUndecoded;
     else {
       const id = freeRegions.pop() ?? regions.length;
       regions[id] = region;
+      quick?.enter(id, region);
       code[index + 1] = id;
       code[index] = opRegion;
     }
@@ -265,11 +327,13 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
     hooks.fenceI ?? dropAll,
     regions,
     freeRegions,
+    pageOf,
     heat,
     hooks.tier?.heat ?? 0,
     hooks.tier?.pause ?? 0,
     hooks.tier?.hot,
     hooks.tier?.missed,
+    quick,
     (fault: unknown, illegal: unknown) => floatFactory()(names(), code, fault, illegal),
   );
   let bound = m.u8;

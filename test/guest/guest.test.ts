@@ -36,6 +36,7 @@ const rows: readonly Row[] = [
   { file: "counting.c", proof: "nothing" },
   { file: "code.c", proof: "nothing" },
   { file: "patching.c", proof: "reference" },
+  { file: "switches.c", proof: "reference" },
   { file: "generations.c", proof: "nothing", args: ["30"] },
   // Memory.
   { file: "mappings.c", proof: "host", flavours: both },

@@ -26,7 +26,7 @@ async function measured(jit: string, env: Readonly<Record<string, string>>, ...w
 /** Any of a length. */
 const heats = ["9999", "0001", "0050"];
 
-for (const file of ["counting.c", "integers.c", "escape.c"])
+for (const file of ["counting.c", "integers.c", "escape.c", "switches.c"])
   test(`${file} executes as many instructions in every engine`, async () => {
     const program = buildGuest(file);
     const wanted = (await measured("off", {}, program)).instructions;

@@ -1,7 +1,7 @@
 // The WebAssembly that small regions become, kept in golden/ so that a change of code shape shows in review.
 // SABRE_GOLDEN=1 writes the files anew.
 import { expect, test } from "bun:test";
-import { findRegion } from "../../jit/region.ts";
+import { findRegion, type Profile } from "../../jit/region.ts";
 import { tuning } from "../../jit/tuning.ts";
 import { wasmShape } from "../../jit/wasm/compile.ts";
 import { emitModule } from "../../jit/wasm/emit.ts";
@@ -26,7 +26,22 @@ const programs = {
   /** Floating point, with its flags. */
   float: [encode("fld", { rd: 1, rs1: a0, imm: 0 }), encode("fadd.d", { rd: 0, rs1: 1, rs2: 0, rm: 7 }), ret],
   atomic: [encode("amoadd.d", { rd: a1, rs1: a0, rs2: a2, imm: 3 }), ret],
+  /** A loop through a jump to four places. */
+  switch: [
+    encode("sh2add", { rd: a1, rs1: a0, rs2: a2 }),
+    encode("jalr", { rd: zero, rs1: a1, imm: 0 }),
+    ...[1, 2, 3, 4].flatMap((n) => [
+      encode("addi", { rd: a0, rs1: a0, imm: n }),
+      encode("jal", { rd: zero, imm: -8 * n - 4 }),
+    ]),
+  ],
 } as const;
+
+/** Where jumps are known to lead. */
+const profiles: Readonly<Record<string, Profile>> = {
+  switch: { targets: [0x08, 0x10, 0x18, 0x20].map((at) => base + at), learns: true },
+};
+const unknown: Profile = { targets: [], learns: false };
 
 /** Slots of the table of links, in the order in which they are asked for. */
 function slots(): (pc: number) => number {
@@ -40,7 +55,8 @@ function slots(): (pc: number) => number {
 for (const [name, code] of Object.entries(programs))
   test(`${name}: code shape is as kept`, () => {
     const fetch = (pc: number): number => code[(pc - base) / 4] ?? -1;
-    const region = findRegion(base, fetch, tuning.regionInstructions, wasmShape)!;
+    const profileOf = (): Profile => profiles[name] ?? unknown;
+    const region = findRegion(base, fetch, tuning.regionInstructions, wasmShape, undefined, profileOf)!;
     const { bytes } = emitModule([region], 0x1000, slots());
     expect(WebAssembly.validate(bytes)).toBe(true);
     expectKept(`${name}.wasm`, code, ";;", wasmText(bytes));

@@ -6,7 +6,7 @@ import { wasmShape } from "../../jit/wasm/compile.ts";
 import { compileRegions, makeEnvironment, type WasmRegion } from "../../jit/wasm/emit.ts";
 import { makeFpu } from "../../src/cpu/float/fpu.ts";
 import { Cause, getPc, type Hart, hart, hartIn, setPc } from "../../src/cpu/hart.ts";
-import { type Interpreter, makeInterpreter } from "../../src/cpu/interpreter.ts";
+import { type Interpreter, makeInterpreter, type Tier } from "../../src/cpu/interpreter.ts";
 import { type GuestMemory, hartOffset, newGuestMemory, Page, pagesChanged } from "../../src/memory/guest-memory.ts";
 import { codeBase, codeBytes, dataBase, listing, type Sequence } from "../tools/sequence.ts";
 
@@ -20,10 +20,10 @@ export interface Bare {
   readonly interpreter: Interpreter;
 }
 
-export function newBare(): Bare {
+export function newBare(tier?: Tier, index = 0): Bare {
   const m = newGuestMemory(dataBase + 0x10000);
-  const h = hartIn(m, 0);
-  const interpreter = makeInterpreter(h, m, { time: () => 0, decoded: undefined });
+  const h = hartIn(m, index);
+  const interpreter = makeInterpreter(h, m, { time: () => 0, decoded: undefined, ...(tier && { tier }) });
   m.codeChanged = interpreter.invalidate;
   return { h, m, interpreter };
 }
@@ -60,15 +60,33 @@ export function runCompiled(b: Bare, bound: number, limit = endless): number {
     const low = m.u16[at >>> 1]!;
     return (low & 3) === 3 ? low + m.u16[(at + 2) >>> 1]! * 65536 : low;
   };
+  // Where indirect jumps led. What is compiled is compiled anew when something new is seen.
+  const targets = new Map<number, number[]>();
+  const learn = (): void => {
+    for (const { site, target } of env.links.jumps(1)?.last ?? []) {
+      const known = targets.get(site) ?? [];
+      if (known.includes(target)) continue;
+      targets.set(site, [...known, target]);
+      cache.clear();
+    }
+  };
+  const profileOf = (site: number) => ({ targets: targets.get(site) ?? [], learns: true });
+  const make = (pc: number): void => {
+    const region = pc < 2 ** 32 ? findRegion(pc, fetch, bound, wasmShape, undefined, profileOf) : undefined;
+    const [compiled] = region === undefined ? [] : compileRegions([region], env);
+    cache.set(pc, compiled);
+    if (region === undefined || compiled === undefined) return;
+    env.links.link(pc, compiled);
+    for (const at of region.entries) {
+      cache.set(at, () => compiled(0, at));
+      env.links.link(at, compiled);
+    }
+  };
   let inRegions = 0;
   while (h.f64[hart.instret / 2]! < limit) {
     const pc = getPc(h);
-    if (!cache.has(pc)) {
-      const region = pc < 2 ** 32 ? findRegion(pc, fetch, bound, wasmShape) : undefined;
-      const [compiled] = region === undefined ? [] : compileRegions([region], env);
-      cache.set(pc, compiled);
-      if (compiled !== undefined) env.links.link(pc, compiled);
-    }
+    learn();
+    if (!cache.has(pc)) make(pc);
     const compiled = cache.get(pc);
     if (compiled !== undefined) {
       h.i32[hart.executed] = 0;
@@ -84,6 +102,9 @@ export function runCompiled(b: Bare, bound: number, limit = endless): number {
   return inRegions;
 }
 
+/** How a sequence is run: with regions of up to so many instructions, or by a function. */
+export type Way = number | ((b: Bare) => void);
+
 const stateOf = ({ h, m }: Bare): string[] => {
   const words = new BigUint64Array(h.i32.buffer, h.i32.byteOffset);
   const hex = (v: bigint): string => v.toString(16);
@@ -96,23 +117,24 @@ const stateOf = ({ h, m }: Bare): string[] => {
   ];
 };
 
-/** Runs a sequence both ways; what differs, as lines. */
-export function differences(plain: Bare, compiled: Bare, s: Sequence, bound: number): string[] {
+/** Runs a sequence by the interpreter and in another way; what differs, as lines. */
+export function differences(plain: Bare, compiled: Bare, s: Sequence, way: Way): string[] {
   for (const b of [plain, compiled]) prepare(b, s);
   if (plain.interpreter.run(endless) === Cause.requested) return [];
-  runCompiled(compiled, bound);
+  if (typeof way === "number") runCompiled(compiled, way);
+  else way(compiled);
   const [wanted, got] = [stateOf(plain), stateOf(compiled)];
   return wanted.flatMap((line, i) => (line === got[i] ? [] : [`${line}, compiled ${got[i]}`]));
 }
 
 /** Fails with the listing of the first of the sequences that differs, made as small as removing instructions makes it. */
-export function expectSame(plain: Bare, compiled: Bare, all: readonly Sequence[], bound: number): void {
-  const failing = all.find((s) => differences(plain, compiled, s, bound).length > 0);
+export function expectSame(plain: Bare, compiled: Bare, all: readonly Sequence[], way: Way): void {
+  const failing = all.find((s) => differences(plain, compiled, s, way).length > 0);
   if (failing === undefined) return;
   let smallest = failing;
   for (let at = smallest.code.length - 1; at >= 0; at--) {
     const without = { ...smallest, code: smallest.code.toSpliced(at, 1) };
-    if (differences(plain, compiled, without, bound).length > 0) smallest = without;
+    if (differences(plain, compiled, without, way).length > 0) smallest = without;
   }
-  expect(`${differences(plain, compiled, smallest, bound).join("\n")}\n${listing(smallest)}`).toBe("");
+  expect(`${differences(plain, compiled, smallest, way).join("\n")}\n${listing(smallest)}`).toBe("");
 }
