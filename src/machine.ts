@@ -1,14 +1,14 @@
 // The library: a machine that runs one Linux program for 64-bit RISC-V.
-import { lazyTiers } from "../jit/lazy.ts";
 import type { CacheFigures } from "../jit/tiers.ts";
-import { Cause, getPc, hart } from "./cpu/hart.ts";
-import { type Interpreter, makeInterpreter } from "./cpu/interpreter.ts";
+import { Cause, getPc, hart, hartIn } from "./cpu/hart.ts";
 import { openElf } from "./elf/file.ts";
 import { ProcessSymbols } from "./elf/images.ts";
 import { type FileError, hostPath, isFileError } from "./elf/source.ts";
 import { monotonic } from "./host/clock.ts";
 import { Attr, attribute } from "./linux/attributes.ts";
+import { makeEngine } from "./linux/engine.ts";
 import { loadProgram, shellStatus } from "./linux/exec.ts";
+import { openHostSignals } from "./linux/inbox.ts";
 import { limitOf, Resource } from "./linux/limits.ts";
 import { locate, resolveEarly } from "./linux/paths.ts";
 import { newProcess, startProgram } from "./linux/process.ts";
@@ -16,8 +16,9 @@ import { runTask, type Watcher } from "./linux/run.ts";
 import { Code, type SigInfo, signalName } from "./linux/siginfo.ts";
 import { traceCalls, traceExit, traceSignal } from "./linux/strace.ts";
 import type { Exit, Task } from "./linux/task.ts";
-import { dropSharedCode } from "./memory/address-space.ts";
+import type { WorkerPool } from "./linux/workers.ts";
 import { hostPageProblem } from "./memory/backing.ts";
+import { mostHarts } from "./memory/guest-memory.ts";
 import { mappedFiles } from "./memory/maps.ts";
 import { type CallFigures, countCalls, logCode, logMaps, together } from "./watch.ts";
 
@@ -47,6 +48,8 @@ export interface MachineOptions {
   readonly jit: "off" | "js" | "wasm" | "auto";
   /** Whether system calls are counted and timed. */
   readonly stats: boolean;
+  /** Whether signals that are sent to the calling process are the guest's, from `run` on until the process ends; by default not. */
+  readonly hostSignals?: boolean;
 }
 
 /** Why a program cannot start: a sentence for its user, and the exit status by which a shell would report it. */
@@ -118,11 +121,12 @@ export function createMachine(o: MachineOptions): Machine | LoadError {
 
 /** A process without a program; undefined where the engine cannot have the memory. */
 function processFor(
-  { sysroot, stackSize, descriptors = [] }: MachineOptions,
+  { sysroot, stackSize, descriptors = [], jit, stats }: MachineOptions,
   log: (line: string) => void,
 ): Task | undefined {
   try {
-    return newProcess({ sysroot, stackSize, descriptors, log });
+    const engine = { jit, stats, trace: undefined, log: undefined };
+    return newProcess({ sysroot, stackSize, descriptors, log, engine });
   } catch (e) {
     if (e instanceof RangeError) return undefined;
     throw e;
@@ -130,7 +134,7 @@ function processFor(
 }
 
 function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs: (item: string) => boolean): Machine {
-  const { process, memory } = t;
+  const { process } = t;
   const symbols = new ProcessSymbols(
     () => mappedFiles(process.space),
     (file) => openMapped(t, file),
@@ -139,16 +143,10 @@ function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs
     const found = symbols.symbolAt(pc);
     return found && found.name + (found.offset === 0 ? "" : `+0x${found.offset.toString(16)}`);
   };
-  const emitter = o.jit === "off" ? undefined : o.jit === "auto" ? "wasm" : o.jit;
-  const tiers = emitter && lazyTiers(emitter);
-  const engine: Interpreter = makeInterpreter(t.hart, memory, {
-    ...(tiers && { tier: tiers }),
-    time: () => Math.floor(monotonic() / 100),
-    fenceI: () => dropSharedCode(process.space),
+  const engine = makeEngine(t.hart, process.space, {
+    jit: o.jit,
     decoded: logs("in_asm") ? logCode(say, place) : undefined,
   });
-  tiers?.attach({ interpreter: engine, hart: t.hart, memory });
-  memory.codeChanged = engine.invalidate;
 
   const figures: Record<string, CallFigures> = {};
   const calls = together([
@@ -173,14 +171,17 @@ function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs
   return {
     symbols,
     run: () => {
+      if (o.hostSignals) openHostSignals(t);
       begun = monotonic();
-      end = runTask(t, engine, watcher);
+      end = runTask(t, engine, watcher) ?? lastEnd(t);
       ended = monotonic();
+      if (process.workers !== undefined) dismiss(process.workers);
       o.trace?.(traceExit(end));
       return end;
     },
     stats: () => {
-      const instructions = t.hart.f64[hart.instret / 2]!;
+      const instructions = sumOf(t, hart.instret);
+      const compiled = sumOf(t, hart.compiled);
       const wallSeconds = ((ended || monotonic()) - begun) / 1e9;
       const cpu = globalThis.process.cpuUsage();
       return {
@@ -190,10 +191,10 @@ function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs
         mips: instructions / wallSeconds / 1e6,
         calls: figures,
         tiers: {
-          interpreter: instructions - t.hart.f64[hart.compiled / 2]!,
-          ...(emitter && { [emitter]: t.hart.f64[hart.compiled / 2]! }),
+          interpreter: instructions - compiled,
+          ...(engine.emitter && { [engine.emitter]: compiled }),
         },
-        ...(tiers && { codeCache: tiers.figures }),
+        ...(engine.figures && { codeCache: engine.figures }),
       };
     },
     deathReport: () => {
@@ -208,6 +209,28 @@ function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs
       };
     },
   };
+}
+
+/** The sum of a float64 of all harts that the process had. */
+function sumOf({ hart: own, process, memory }: Task, word: number): number {
+  if (process.workers === undefined) return own.f64[word / 2]!;
+  let sum = 0;
+  for (let index = 0; index < mostHarts; index++) sum += hartIn(memory, index).f64[word / 2]!;
+  return sum;
+}
+
+/** How the process of a thread ends that has ended before. */
+function lastEnd(t: Task): Exit {
+  const { awaitExit } = require("./linux/threads.ts") as typeof import("./linux/threads.ts");
+  return awaitExit(t);
+}
+
+/** Ends the workers that ran a process's other threads. Throws where one of them did. */
+function dismiss(pool: WorkerPool): void {
+  const { endWorkers, failureOf } = require("./linux/workers.ts") as typeof import("./linux/workers.ts");
+  endWorkers(pool);
+  const failure = failureOf(pool.table);
+  if (failure !== undefined) throw new Error(`in a worker: ${failure}`);
 }
 
 const u64 = (lo: number, hi: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);

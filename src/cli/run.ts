@@ -1,4 +1,5 @@
 // `sabre run`: from words on the command line to a machine, and from the guest's end to sabre's.
+import { useBuild } from "../host/build.ts";
 import { inheritedDescriptors } from "../host/inherited.ts";
 import { deathMessage, dieBy } from "./death.ts";
 import { type UsageError, usageStatus } from "./options.ts";
@@ -7,8 +8,9 @@ import { statsJson, statsText } from "./stats.ts";
 import { understand } from "./understand.ts";
 import { asText, commandLine, environment } from "./words.ts";
 
-/** Runs what the words of the command line say, with or without the command's name. Does not come back. */
-export function runCommandLine(): Promise<never> {
+/** Runs what the words of the command line say, with or without the command's name. Does not come back. `build`: the folder that it was loaded from, if that is a build's. */
+export function runCommandLine(build?: string): Promise<never> {
+  if (build !== undefined) useBuild(build);
   const words = commandLine();
   return run(words[0] === "run" ? words.slice(1) : words);
 }
@@ -24,7 +26,7 @@ export async function run(words: readonly string[]): Promise<never> {
   }
   for (const note of outcome.notes) complain(note);
   const { createMachine } = await import("../machine.ts");
-  const machine = createMachine({ ...outcome.machine, descriptors });
+  const machine = createMachine({ ...outcome.machine, descriptors, hostSignals: true });
   if ("status" in machine) {
     complain(asText(machine.message));
     return exit(machine.status);

@@ -9,7 +9,7 @@ import { formOf } from "../isa/riscv/decode.ts";
 import { fieldValue, type Piece, type Source } from "../isa/riscv/encoding.ts";
 import { type Form, instructions, layoutOf } from "../isa/riscv/instructions.ts";
 import type { Op } from "../isa/vocabulary.ts";
-import { type GuestMemory, Page, pageSize, pagesChanged } from "../memory/guest-memory.ts";
+import { catchUp, type GuestMemory, markCode, Page, pageSize } from "../memory/guest-memory.ts";
 import * as arith from "./arith.ts";
 import {
   fieldShift,
@@ -83,8 +83,10 @@ export interface InterpreterHooks extends ScopeHooks {
   /** Called for each instruction when it is decoded, where a log asks for it. */
   readonly decoded: ((pc: number, bits: number) => void) | undefined;
   readonly tier?: Tier;
-  /** Drops code that may have changed unseen, which stores and calls of this guest cannot do. By default all. */
-  readonly fenceI?: () => void;
+  /** Whether other harts may be running on the same memory; by default none are. */
+  readonly shared?: () => boolean;
+  /** Drops code that may have changed unseen, which stores and calls of this guest cannot do. False where all is to be dropped, as without it. */
+  readonly fenceI?: () => boolean;
 }
 
 /** How the bits of a form become a slot. */
@@ -170,21 +172,33 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
 
   const scope = makeScope(h, m, hooks);
 
-  function markCode(page: number): void {
-    const byte = m.pages[page]!;
-    if ((byte & Page.code) !== 0) return;
-    m.pages[page] = byte | Page.code;
-    pagesChanged(m, page, page + 1);
+  /**
+   * Pages of which code was decoded while others could write to them. A hart that tested the page before it was marked may
+   * store there for a while and tell nobody.
+   */
+  const unwatched = new Set<number>();
+
+  /** Says that code of a page is about to be decoded. */
+  function mark(page: number): void {
+    if ((m.pages[page]! & (Page.code | Page.write)) === Page.code) return;
+    if ((m.pages[page]! & Page.write) !== 0 && hooks.shared?.()) unwatched.add(page);
+    markCode(m, page);
+  }
+
+  /** What others have stored, and told this hart of in some way, is what is decoded from now on. */
+  function fenceI(): void {
+    catchUp(m);
+    for (const page of unwatched) invalidate(page * pageSize, (page + 1) * pageSize);
+    unwatched.clear();
+    if (hooks.fenceI?.() !== true) dropAll();
   }
 
   /** The halfword at `at`, or -1 where it cannot be fetched. */
   function fetch(at: number): number {
     const page = at >>> 12;
-    if ((m.pages[page]! & Page.exec) === 0 && !(m.fault(at, Page.exec) && (m.pages[page]! & Page.exec) !== 0)) {
-      scope.trap((m.pages[page]! & Page.bus) !== 0 ? Cause.fetchAccess : Cause.fetchFault, at | 0, 0);
+    if ((m.pages[page]! & Page.exec) === 0 && !scope.isMended(at, Page.exec, Cause.fetchFault, Cause.fetchAccess))
       return -1;
-    }
-    markCode(page);
+    mark(page);
     return m.u16[at >>> 1]!;
   }
 
@@ -260,10 +274,12 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
   }
 
   function invalidate(start: number, end: number): void {
+    if (end - start === 2 ** 32) {
+      dropAll();
+      return;
+    }
     hooks.tier?.dropPages(start >>> 12, Math.ceil(end / pageSize));
     for (let page = start >>> 12; page * pageSize < end; page++) {
-      m.pages[page]! &= ~Page.code;
-      pagesChanged(m, page, page + 1);
       const f = frameOf[page]!;
       if (f !== 0) clear(f);
       // An instruction that begins in the page before may reach into this one.
@@ -295,7 +311,7 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
     const half = (at: number): number => {
       const page = at >>> 12;
       if (at >= 2 ** 32 || (m.pages[page]! & Page.exec) === 0) return -1;
-      markCode(page);
+      mark(page);
       return m.u16[at >>> 1]!;
     };
     const low = half(pc);
@@ -324,7 +340,7 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
     takeFrame,
     decodeAt,
     (at: number) => fetchInstruction(at) | 0,
-    hooks.fenceI ?? dropAll,
+    fenceI,
     regions,
     freeRegions,
     pageOf,
@@ -339,6 +355,7 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
   let bound = m.u8;
   return {
     run: (budget) => {
+      catchUp(m);
       if (bound !== m.u8) {
         bound = m.u8;
         made.rebind();

@@ -1,7 +1,7 @@
 // hot path: what emitted JavaScript calls for all that is not its fast path: unaligned and faulting accesses, atomics,
 // control and status registers. One set a hart, bound to its registers and its memory.
 // A function that cannot do its work records the trap (cause, tval, trapped) and answers 0; the emitted text then leaves.
-import { type GuestMemory, guestBase, Page, pageSize } from "../memory/guest-memory.ts";
+import { dropCode, type GuestMemory, guestBase, Page, pageSize } from "../memory/guest-memory.ts";
 import { wide } from "./arith.ts";
 import { Cause, type Hart, hart } from "./hart.ts";
 
@@ -27,6 +27,20 @@ export function makeScope(h: Hart, m: GuestMemory, hooks: ScopeHooks) {
     return 0;
   }
 
+  /**
+   * Whether the page of an address, which lacks a right, has it by now. Else the trap is recorded: `refused`, or `lost` past
+   * the end of a file. Where another thread is changing the address space nothing is said: the instruction is left, to be
+   * done again.
+   */
+  function isMended(at: number, bit: number, refused: Cause, lost: Cause): boolean {
+    const mended = m.fault(at, bit);
+    const byte = P[at >>> 12]!;
+    if (mended === true && (byte & bit) !== 0) return true;
+    if (mended !== false) trap(Cause.requested, 0, 0);
+    else trap((byte & Page.bus) !== 0 ? lost : refused, at | 0, 0);
+    return false;
+  }
+
   /** Checks each page of an access; records the fault at the first byte that is refused. */
   function check(lo: number, hi: number, size: number, kind: "read" | "write"): boolean {
     const bit = kind === "read" ? Page.read : Page.write;
@@ -38,14 +52,12 @@ export function makeScope(h: Hart, m: GuestMemory, hooks: ScopeHooks) {
           return false;
         }
         const page = at >>> 12;
-        if ((P[page]! & bit) === 0 && !(m.fault(at, bit) && (P[page]! & bit) !== 0)) {
-          const bus = (P[page]! & Page.bus) !== 0;
-          const cause =
-            kind === "read" ? (bus ? Cause.loadAccess : Cause.loadFault) : bus ? Cause.storeAccess : Cause.storeFault;
-          trap(cause, at | 0, 0);
-          return false;
+        if ((P[page]! & bit) === 0) {
+          const [refused, lost] =
+            kind === "read" ? [Cause.loadFault, Cause.loadAccess] : [Cause.storeFault, Cause.storeAccess];
+          if (!isMended(at, bit, refused, lost)) return false;
         }
-        if (kind === "write" && (P[page]! & Page.code) !== 0) m.codeChanged(page * pageSize, (page + 1) * pageSize);
+        if (kind === "write" && (P[page]! & Page.code) !== 0) dropCode(m, page, page + 1);
       }
       return true;
     }
@@ -100,8 +112,8 @@ export function makeScope(h: Hart, m: GuestMemory, hooks: ScopeHooks) {
   /** Cache-block management needs a page that may be read or written. */
   function touchBlock(lo: number, hi: number): void {
     if (hi === 0 && (P[lo >>> 12]! & (Page.read | Page.write)) !== 0) return;
-    if (!check(lo, hi, 1, "read"))
-      R[hart.cause] = R[hart.cause] === Cause.loadAccess ? Cause.storeAccess : Cause.storeFault;
+    if (check(lo, hi, 1, "read") || R[hart.cause] === Cause.requested) return;
+    R[hart.cause] = R[hart.cause] === Cause.loadAccess ? Cause.storeAccess : Cause.storeFault;
   }
 
   /** Whether an atomic access may go ahead. */
@@ -295,6 +307,7 @@ export function makeScope(h: Hart, m: GuestMemory, hooks: ScopeHooks) {
 
   return {
     trap,
+    isMended,
     wildJump,
     slowLoad,
     slowStore,

@@ -12,7 +12,7 @@ export const Attr = {
   egid: 5,
   sgid: 6,
   fsgid: 7,
-  /** Number of supplementary groups, which stand from `groups` on. */
+  /** Number of supplementary groups. */
   groupCount: 8,
   dumpable: 9,
   noNewPrivs: 10,
@@ -24,7 +24,6 @@ export const Attr = {
   personality: 15,
   /** PR_SET_TIMERSLACK in nanoseconds: low word, high word. */
   timerSlack: 16,
-  groups: 18,
 } as const;
 
 /** NGROUPS_MAX. */
@@ -32,27 +31,28 @@ export const maxGroups = 65536;
 
 /** Shared by the threads of a process. */
 export interface Attributes {
+  /** Of the process's record: others ask for its ids. */
   readonly words: Int32Array;
+  /** Supplementary groups. */
+  readonly groups: Int32Array;
 }
 
 /** Nanoseconds. */
 export const defaultTimerSlack = 50_000;
 
-export function newAttributes(): Attributes {
-  const a = { words: new Int32Array(new SharedArrayBuffer((Attr.groups + maxGroups) * 4)) };
+export const newGroups = (): Int32Array => new Int32Array(new SharedArrayBuffer(maxGroups * 4));
+
+/** Makes them the emulator's own. */
+export function inheritAttributes(a: Attributes): void {
   const ids = new Int32Array(3);
   const at = addressOf(ids);
   host("getresuid", at, at + 4, at + 8);
   a.words.set([ids[0]!, ids[1]!, ids[2]!, ids[1]!], Attr.ruid);
   host("getresgid", at, at + 4, at + 8);
   a.words.set([ids[0]!, ids[1]!, ids[2]!, ids[1]!], Attr.rgid);
-  const groups = new Int32Array(maxGroups);
-  const count = Math.max(0, host("getgroups", maxGroups, addressOf(groups)));
-  a.words[Attr.groupCount] = count;
-  a.words.set(groups.subarray(0, count), Attr.groups);
+  a.words[Attr.groupCount] = Math.max(0, host("getgroups", maxGroups, addressOf(a.groups)));
   a.words[Attr.dumpable] = 1;
   a.words[Attr.timerSlack] = defaultTimerSlack;
-  return a;
 }
 
 /** An id or a setting, as the unsigned number that calls answer. */

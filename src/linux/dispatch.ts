@@ -1,6 +1,7 @@
 // hot path: one system call, from the registers to the registers, as its row says.
 import { getI64, hart, setX } from "../cpu/hart.ts";
 import { errno } from "./errno.ts";
+import { mostNamed, noteUnknownCall } from "./kernel.ts";
 import type { CallRow, Fault } from "./row.ts";
 import { finishCall } from "./signal-delivery.ts";
 import { rowByNumber } from "./table.ts";
@@ -45,16 +46,10 @@ export function systemCall(t: Task, watcher: CallWatcher | undefined): void {
   else setX(t.hart, 10, result);
 }
 
-const named = new Set<number>();
-/** A program that tries all numbers shall fill neither the log nor the memory. */
-const mostNamed = 50;
-
 /** Each number without a row is named once. */
 function unknownCall(t: Task, nr: number): number {
-  if (named.size < mostNamed && !named.has(nr)) {
-    named.add(nr);
-    t.process.log(`system call ${nr} is not implemented`);
-    if (named.size === mostNamed) t.process.log("further numbers are not named");
-  }
+  const named = noteUnknownCall(t.process.kernel, nr);
+  if (named > 0) t.process.log(`system call ${nr} is not implemented`);
+  if (named === mostNamed) t.process.log("further numbers are not named");
   return -errno.ENOSYS;
 }

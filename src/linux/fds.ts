@@ -38,7 +38,7 @@ export const maxFds = 65536;
 const limitWord = maxFds * stride;
 
 /** The table behind these words, which another worker may share. */
-const attachFdTable = (words: Int32Array): FdTable => ({
+export const attachFdTable = (words: Int32Array): FdTable => ({
   words,
   get limit() {
     return words[limitWord]!;

@@ -12,7 +12,20 @@ export const AT_FDCWD = -100;
 const pathMax = 4096;
 
 /** Words of `FileSystem.words`. */
-export const FsWord = { cwd: 0, cwdKind: 1, umask: 2, moves: 3, count: 4 } as const;
+export const FsWord = {
+  /** Working directory: host descriptor and its `FdKind`. */
+  cwd: 0,
+  cwdKind: 1,
+  umask: 2,
+  /** Number of changes of the working directory and the sysroot. */
+  moves: 3,
+  jailed: 4,
+  /** Number of changes of the sysroot, odd in the middle of one; its bytes, 0 for no sysroot; and the path itself, latin1. */
+  rootChanges: 5,
+  rootLength: 6,
+  root: 8,
+  count: 8 + pathMax / 4,
+} as const;
 
 /** What a process sees of the file system; shared by its threads. Host paths are latin1, like the guest's. */
 export interface FileSystem {
@@ -20,9 +33,8 @@ export interface FileSystem {
   sysroot: string | undefined;
   /** After chroot: the sysroot is all there is. */
   jailed: boolean;
-  /** Working directory (host descriptor and its `FdKind`), umask, number of changes of the working directory. */
   readonly words: Int32Array;
-  /** Where the working directory was found to be after so many changes. */
+  /** Where this worker found the working directory to be after so many changes. */
   cached: { readonly moves: number; readonly base: Base } | undefined;
 }
 
@@ -35,15 +47,45 @@ export interface Base {
   readonly inside: boolean;
 }
 
-let startUmask: number | undefined;
+/** The file system as a new process sees it: the emulator's working directory, and the umask that it was started with. */
+export function newFileSystem(sysroot: string | undefined, umask: number): FileSystem {
+  const files = attachFileSystem(new Int32Array(new SharedArrayBuffer(FsWord.count * 4)));
+  files.words[FsWord.cwd] = host("openat", AT_FDCWD, cstring("."), toHostFlags(O.PATH | O.DIRECTORY | O.CLOEXEC));
+  files.words[FsWord.umask] = umask;
+  files.sysroot = sysroot && canonical(sysroot);
+  return files;
+}
 
-/** The file system as a new process sees it: the emulator's working directory and umask. */
-export function newFileSystem(sysroot: string | undefined): FileSystem {
-  startUmask ??= host("umask", 0);
-  const words = new Int32Array(new SharedArrayBuffer(FsWord.count * 4));
-  words[FsWord.cwd] = host("openat", AT_FDCWD, cstring("."), toHostFlags(O.PATH | O.DIRECTORY | O.CLOEXEC));
-  words[FsWord.umask] = startUmask;
-  return { sysroot: sysroot && canonical(sysroot), jailed: false, words, cached: undefined };
+/** The file system behind these words, which another worker may share. */
+export function attachFileSystem(words: Int32Array): FileSystem {
+  const root = Buffer.from(words.buffer, words.byteOffset + FsWord.root * 4, pathMax);
+  let sysroot: string | undefined;
+  let changes = -1;
+  return {
+    get sysroot() {
+      for (let now = 0; (now = Atomics.load(words, FsWord.rootChanges)) !== changes; ) {
+        if (now & 1) continue;
+        const length = words[FsWord.rootLength]!;
+        sysroot = length === 0 ? undefined : root.toString("latin1", 0, length);
+        changes = now;
+      }
+      return sysroot;
+    },
+    set sysroot(path: string | undefined) {
+      Atomics.add(words, FsWord.rootChanges, 1);
+      words[FsWord.rootLength] = root.write(path ?? "", "latin1");
+      Atomics.add(words, FsWord.rootChanges, 1);
+      Atomics.add(words, FsWord.moves, 1);
+    },
+    get jailed() {
+      return words[FsWord.jailed] !== 0;
+    },
+    set jailed(on: boolean) {
+      words[FsWord.jailed] = on ? 1 : 0;
+    },
+    words,
+    cached: undefined,
+  };
 }
 
 /** Its canonical form; "/" is no sysroot. A path that cannot be opened stays as it is: nothing is found there. */

@@ -35,11 +35,10 @@ export interface Limits {
 }
 
 /**
- * The limits that the emulator runs under. Descriptors and queued signals are bounded by the tables that hold them;
+ * Makes them the limits that the emulator runs under. Descriptors and queued signals are bounded by the tables that hold them;
  * the soft limit on descriptors is Linux's usual one, because the engine raises its own at start.
  */
-export function newLimits(): Limits {
-  const limits = { words: new Uint32Array(new SharedArrayBuffer(resourceCount * 16)) };
+export function inheritLimits(limits: Limits): void {
   const pair = new Uint32Array(4);
   for (let r = 0; r < resourceCount; r++) {
     if (host("prlimit64", 0, r, 0, addressOf(pair)) < 0) pair.fill(0xffffffff);
@@ -49,7 +48,6 @@ export function newLimits(): Limits {
   setLimit(limits, Resource.NOFILE, Math.min(hardFds, 1024), hardFds);
   const signals = Math.min(hardLimitOf(limits, Resource.SIGPENDING), maxQueued);
   setLimit(limits, Resource.SIGPENDING, signals, signals);
-  return limits;
 }
 
 const numberAt = (l: Limits, word: number): number => {

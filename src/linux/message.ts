@@ -9,7 +9,7 @@ import { Sig } from "./siginfo.ts";
 import { queueSignal } from "./signals.ts";
 import { addressBytes, addressRoom, addressToHost, closeHelpers, storeName } from "./sockaddr.ts";
 import type { Task } from "./task.ts";
-import { blocking, isNonblocking, never, Poll, untilReady } from "./wait.ts";
+import { moveAll, receiving, sending, sleepOn, wasKicked } from "./wait.ts";
 
 /** Flags of sends and receives that mean something here. */
 export const Msg = {
@@ -149,35 +149,18 @@ function putHeader(filled: Filled, nameLength: number | undefined, controlLength
   storeU64(header, Header.controlLength, controlLength);
 }
 
-// ---- options that a wait depends on
-
 const SOL_SOCKET = 1;
 const SO_TYPE = 3;
-const SO_RCVTIMEO = 20;
-const SO_SNDTIMEO = 21;
 const SOCK_STREAM = 1;
-const option = newScratch(16);
+const option = newScratch(8);
 const optionLength = newScratch(8);
 
-function socketOption(h: number, name: number): void {
-  option.u32.fill(0);
-  optionLength.u32[0] = 16;
-  host("getsockopt", h, SOL_SOCKET, name, option.address, optionLength.address);
-}
-
 function isStream(h: number): boolean {
-  socketOption(h, SO_TYPE);
+  option.u32[0] = 0;
+  optionLength.u32[0] = 4;
+  host("getsockopt", h, SOL_SOCKET, SO_TYPE, option.address, optionLength.address);
   return option.u32[0] === SOCK_STREAM;
 }
-
-function timeoutOf(h: number, name: number): number {
-  socketOption(h, name);
-  return loadU64(option, 0) * 1e9 + loadU64(option, 8) * 1e3 || never;
-}
-
-/** Nanoseconds after which a send gives up, or a connect. */
-export const sendTimeout = (h: number): number => timeoutOf(h, SO_SNDTIMEO);
-const receiveTimeout = (h: number): number => timeoutOf(h, SO_RCVTIMEO);
 
 // ---- sending
 
@@ -226,24 +209,19 @@ function sendFilled(
   return sent;
 }
 
-/** A stream in blocking mode takes all that it is given, in pieces if need be. */
-function sendAll(t: Task, h: number, bytes: number, flags: number): number {
-  // The host must wait itself where a connection is made on the way.
-  if (flags & Msg.FASTOPEN)
-    return blocking(t, h, Poll.OUT, () => host("sendmsg", h, header.address, flags | Msg.NOSIGNAL));
-  const attempt = (): number => host("sendmsg", h, header.address, flags | Msg.NOSIGNAL | Msg.DONTWAIT);
-  if (flags & Msg.DONTWAIT) return attempt();
-  let sent = 0;
-  for (;;) {
-    const n = untilReady(t, h, Poll.OUT, attempt, () => sendTimeout(h));
-    if (n < 0) return sent > 0 ? sent : n;
-    sent += n;
-    if (sent >= bytes || n === 0 || isNonblocking(h)) return sent;
-    skip(n);
-    // Control messages and the address went with the first piece.
-    storeU64(header, Header.controlLength, 0);
-  }
-}
+/** A stream in blocking mode takes all that it is given. */
+const sendAll = (t: Task, h: number, bytes: number, flags: number): number => {
+  let gone = 0;
+  return moveAll(t, bytes, (done) => {
+    if (done > 0) {
+      skip(done - gone);
+      gone = done;
+      // Control messages went with the first piece.
+      storeU64(header, Header.controlLength, 0);
+    }
+    return sleepOn(t, h, sending, "sendmsg", h, header.address, flags | Msg.NOSIGNAL);
+  });
+};
 
 // ---- receiving
 
@@ -267,26 +245,23 @@ export function receiveBuffer(t: Task, h: number, addr: number, length: number, 
 /** Length of the sender's address, 0 where there is none. */
 export const receivedName = (): number => header.i32[Header.nameLength / 4]!;
 
-const patient = (flags: number): boolean => (flags & (Msg.DONTWAIT | Msg.ERRQUEUE | Msg.OOB)) === 0;
-
 function receiveFilled(t: Task, h: number, filled: Filled, room: number, flags: number): number {
   reserve(controlRoom, room);
   putHeader(filled, addressBytes, room);
-  const hostFlags = flags | Msg.CMSG_CLOEXEC;
-  // The host must wait itself where it may not take what it sees.
-  if ((flags & Msg.WAITALL) !== 0 && (flags & Msg.PEEK) !== 0 && patient(flags))
-    return blocking(t, h, Poll.IN, () => host("recvmsg", h, header.address, hostFlags));
-  const attempt = (): number => host("recvmsg", h, header.address, hostFlags | Msg.DONTWAIT);
-  if (!patient(flags)) return attempt();
-  const timeout = (): number => receiveTimeout(h);
-  let received = untilReady(t, h, Poll.IN, attempt, timeout);
-  if ((flags & Msg.WAITALL) === 0 || received <= 0 || received >= filled.bytes || !isStream(h)) return received;
-  let piece = received;
-  while (received < filled.bytes && piece > 0 && loadU64(header, Header.controlLength) === 0 && !isNonblocking(h)) {
-    skip(piece);
+  const receive = (): number => sleepOn(t, h, receiving, "recvmsg", h, header.address, flags | Msg.CMSG_CLOEXEC);
+  let received = receive();
+  if ((flags & Msg.WAITALL) === 0) return received;
+  // The host has waited for all, unless something has disturbed it that is no business of the guest.
+  const isShort = (piece: number): boolean =>
+    piece > 0 && received < filled.bytes && loadU64(header, Header.controlLength) === 0 && wasKicked(t) && isStream(h);
+  for (let piece = received; isShort(piece); ) {
+    const again = (flags & Msg.PEEK) !== 0;
+    if (again) putHeader(filled, addressBytes, room);
+    else skip(piece);
     storeU64(header, Header.controlLength, room);
-    piece = untilReady(t, h, Poll.IN, attempt, timeout);
-    received += Math.max(piece, 0);
+    piece = receive();
+    if (again && piece > 0) received = piece;
+    else received += Math.max(piece, 0);
     if (piece <= 0) storeU64(header, Header.controlLength, 0);
   }
   return received;

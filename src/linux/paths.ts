@@ -223,9 +223,10 @@ const tmpfileBit = O.TMPFILE & ~O.DIRECTORY;
 
 /**
  * Opens a place on the host. `flags` are the guest's, `mode` the bits for a new file. The host follows no link that the
- * lookup did not see, even if one has appeared since. Answers a host descriptor, close-on-exec, or -errno.
+ * lookup did not see, even if one has appeared since. `call` makes the host calls, which sleep for a FIFO, some devices
+ * and leases. Answers a host descriptor, close-on-exec, or -errno.
  */
-export function openPlace(p: Place, flags: number, mode: number, resolveBits = 0): number {
+export function openPlace(p: Place, flags: number, mode: number, resolveBits = 0, call: typeof host = host): number {
   const known = toHostFlags((flags & O.PATH ? flags & pathFlags : flags & knownFlags & ~O.ASYNC) | O.CLOEXEC);
   const creates = (flags & (O.CREAT | tmpfileBit)) !== 0 && (flags & O.PATH) === 0;
   const permissions = creates ? mode & 0o7777 : 0;
@@ -234,11 +235,11 @@ export function openPlace(p: Place, flags: number, mode: number, resolveBits = 0
     scratch.i32[0] = known;
     scratch.i32[2] = permissions;
     scratch.i32[4] = resolveBits | RESOLVE_NO_SYMLINKS;
-    const h = host("openat2", p.fd, cstring(p.path), scratch.address, 24);
+    const h = call("openat2", p.fd, cstring(p.path), scratch.address, 24);
     // Kernels before 5.6 lack the call, and some containers forbid it.
     if (h !== -errno.ENOSYS && h !== -errno.EPERM) return h;
   }
-  return host("openat", p.fd, cstring(p.path), p.magic ? known : known | toHostFlags(O.NOFOLLOW), permissions);
+  return call("openat", p.fd, cstring(p.path), p.magic ? known : known | toHostFlags(O.NOFOLLOW), permissions);
 }
 
 /** AT_SYMLINK_NOFOLLOW for a host call on a place, unless its link is the host's to follow. */

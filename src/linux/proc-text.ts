@@ -1,7 +1,7 @@
 // The texts of the files below /proc that show a guest process, in the layout of proc(5). Each is made when its file is
 // opened. Where the guest has nothing of its own (sessions, terminals, times), the emulator's figures are its figures.
 import { readHostFile } from "../host/file.ts";
-import { pageSize } from "../memory/guest-memory.ts";
+import { accessibleLength, latin1, Page, pageSize } from "../memory/guest-memory.ts";
 import { mapsText, usage } from "../memory/maps.ts";
 import { Attr, attribute } from "./attributes.ts";
 import { closeOnExec, hostFd, openFds } from "./fds.ts";
@@ -9,6 +9,7 @@ import { FsWord } from "./file-system.ts";
 import { isaString } from "./hwcap.ts";
 import { hardLimitOf, type Limits, limitOf, type Resource } from "./limits.ts";
 import { O, toGuestFlags } from "./open-flags.ts";
+import { argStrings, envStrings } from "./processes.ts";
 import { queuedCount } from "./signal-queue.ts";
 import { handlerIs, SIG_DFL, SIG_IGN, TaskWord } from "./signals.ts";
 import type { Task } from "./task.ts";
@@ -39,6 +40,26 @@ export function cpuinfo(): string {
 }
 
 export const maps = (t: Task): string => mapsText(t.process.space);
+
+/** What can be read of `[start, end)`. */
+function textBetween({ memory }: Task, start: number, end: number): string {
+  const length = accessibleLength(memory, start, Math.max(0, end - start), Page.read);
+  return latin1(memory.u8.subarray(start, start + length));
+}
+
+/**
+ * The strings that the program began with as its arguments, as they are in its memory now. Where the last byte is no NUL,
+ * the program has put a title of its own there, which may be longer: Linux sees it so.
+ */
+export function cmdline(t: Task): string {
+  const [start, end] = argStrings(t.process.record);
+  const args = textBetween(t, start, end);
+  if (args.length < end - start || args === "" || args.endsWith("\0")) return args;
+  const title = textBetween(t, start, start + pageSize);
+  return title.slice(0, title.indexOf("\0") + 1 || title.length);
+}
+
+export const environ = (t: Task): string => textBetween(t, ...envStrings(t.process.record));
 
 export const personality = (t: Task): string =>
   attribute(t.process.attributes, Attr.personality).toString(16).padStart(8, "0") + "\n";
@@ -127,10 +148,9 @@ export function status(t: Task): string {
   const { process } = t;
   const u = usage(process.space);
   const id = (...words: readonly number[]) => words.map((word) => attribute(process.attributes, word)).join("\t");
-  const groups = Array.from({ length: attribute(process.attributes, Attr.groupCount) }, (_, i) =>
-    attribute(process.attributes, Attr.groups + i),
-  );
-  const [slots, queued] = [openFds(process.fds).at(-1) ?? 0, queuedCount(process.signals.pool)];
+  const groups = new Uint32Array(process.attributes.groups.slice(0, attribute(process.attributes, Attr.groupCount)));
+  const slots = openFds(process.fds).at(-1) ?? 0;
+  const queued = queuedCount(process.signals.pool, attribute(process.attributes, Attr.ruid));
   const pair = (words: Int32Array, at = 0): Set64 => [words[at]!, words[at + 1]!];
   const values: Readonly<Record<string, string>> = {
     Name: t.name.replaceAll("\\", "\\\\").replaceAll("\n", "\\n"),

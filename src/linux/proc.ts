@@ -58,11 +58,11 @@ const ofHost = (name: string, mode = 0o444): ProcNode => file(() => text.hostFil
 const processFiles: Readonly<Record<string, ProcNode>> = {
   auxv: file((t) => latin1(t.process.auxv), 0o400),
   cgroup: ofHost("cgroup"),
-  cmdline: file((t) => t.process.args.map((arg) => arg + "\0").join("")),
+  cmdline: file((t) => text.cmdline(t)),
   comm: file((t) => t.name + "\n", 0o644, setName),
   coredump_filter: file(() => "00000033\n", 0o644),
   cpuset: ofHost("cpuset"),
-  environ: file((t) => t.process.env.map((pair) => pair + "\0").join(""), 0o400),
+  environ: file((t) => text.environ(t), 0o400),
   gid_map: ofHost("gid_map"),
   limits: file((t) => text.limits(t.process.limits)),
   loginuid: ofHost("loginuid"),
@@ -168,7 +168,7 @@ function inFdinfo(t: Task, [name, ...rest]: readonly string[]): ProcNode {
 }
 
 function setName(t: Task, written: string): number {
-  t.name = written.replace(/\n$/, "").slice(0, 15);
+  t.name = written.replace(/\n$/, "");
   return 0;
 }
 

@@ -1,16 +1,19 @@
 // Makes a guest process: the tables of its kernel side, empty memory, and the main thread. Loading a program is exec's.
-import { type Hart, hartIn, setPc, setX } from "../cpu/hart.ts";
+import { setPc, setX } from "../cpu/hart.ts";
 import { Clock, readClock } from "../host/clock.ts";
-import { host } from "../host/syscall.ts";
-import { type AddressSpace, newAddressSpace, type SpaceLimit } from "../memory/address-space.ts";
+import { newAddressSpace } from "../memory/address-space.ts";
 import { newGuestMemory } from "../memory/guest-memory.ts";
-import { newAttributes } from "./attributes.ts";
+import { inheritAttributes, newGroups } from "./attributes.ts";
+import { attachProcess, attachTask, type EngineOptions } from "./bundle.ts";
 import type { Loaded } from "./exec.ts";
 import { inheritDescriptors, newFdTable } from "./fds.ts";
 import { newFileSystem } from "./file-system.ts";
-import { type Limits, limitOf, newLimits, Resource, setLimit } from "./limits.ts";
-import { newProcessSignals, newTaskSignals } from "./signals.ts";
-import type { Process, Task } from "./task.ts";
+import { Header, newKernel } from "./kernel.ts";
+import { inheritLimits, limitOf, Resource, setLimit } from "./limits.ts";
+import { allocateProcess, ProcessField, processAt, setStrings } from "./processes.ts";
+import { initSignals } from "./signals.ts";
+import type { Task } from "./task.ts";
+import { addThread, allocateTask, taskAt } from "./tasks.ts";
 import { newTimers } from "./timers.ts";
 
 const mebi = 2 ** 20;
@@ -25,73 +28,59 @@ export interface ProcessOptions {
   readonly log: (line: string) => void;
   /** Host descriptors that become the guest's, beyond the standard streams. */
   readonly descriptors?: readonly number[];
+  /** How other workers run its threads; by default without a compiler. */
+  readonly engine?: EngineOptions;
 }
 
-const limitsOfSpace = {
-  as: Resource.AS,
-  data: Resource.DATA,
-  stack: Resource.STACK,
-  memlock: Resource.MEMLOCK,
-} as const satisfies Record<SpaceLimit, Resource>;
+const plainEngine: EngineOptions = { jit: "off", stats: false, trace: undefined, log: undefined };
 
-function spaceFor(limits: Limits): AddressSpace {
-  const space = newAddressSpace(newGuestMemory(initialMemory));
-  space.limit = (what) => limitOf(limits, limitsOfSpace[what]);
-  return space;
-}
-
-/** A process with nothing in its memory, and its main thread. */
+/** The first process of a kernel, with nothing in its memory, and its main thread. Both have the emulator's id. */
 export function newProcess(o: ProcessOptions): Task {
-  const limits = newLimits();
+  const kernel = newKernel();
+  const { memory, head, records, files, names } = newAddressSpace(newGuestMemory(initialMemory));
+  const pid = kernel.i32[Header.hostPid]!;
+  const index = allocateProcess(kernel, pid);
+  const record = processAt(kernel, index);
+  const { limits } = record;
+  inheritLimits(limits);
   if (o.stackSize !== undefined) setLimit(limits, Resource.STACK, o.stackSize, o.stackSize);
-  const space = spaceFor(limits);
+  const groups = newGroups();
+  inheritAttributes({ words: record.attributes, groups });
   const fds = newFdTable();
   fds.limit = limitOf(limits, Resource.NOFILE);
   inheritDescriptors(fds, o.descriptors ?? []);
-  const process: Process = {
-    pid: host("getpid"),
-    memory: space.memory,
-    space,
-    fds,
-    files: newFileSystem(o.sysroot),
-    limits,
-    attributes: newAttributes(),
-    signals: newProcessSignals(),
-    timers: newTimers(),
-    exe: "",
-    args: [],
-    env: [],
-    auxv: new Uint8Array(),
-    started: readClock(Clock.BOOTTIME)?.sec ?? 0,
-    log: o.log,
-    exit: undefined,
-  };
-  return newTask(process, hartIn(process.memory, 0));
+  record.i32[ProcessField.space] = index;
+  record.f64[ProcessField.hostBase / 2] = memory.hostBase;
+  record.f64[ProcessField.started / 2] = readClock(Clock.BOOTTIME)?.sec ?? 0;
+  const process = attachProcess(
+    {
+      kernel: kernel.buffer,
+      process: index,
+      memory: memory.memory,
+      mappings: { head, records, files, names },
+      fds: fds.words,
+      files: newFileSystem(o.sysroot, kernel.i32[Header.startUmask]!).words,
+      timers: newTimers(),
+      groups,
+      options: o.engine ?? plainEngine,
+    },
+    kernel,
+    o.log,
+  );
+  const task = allocateTask(kernel, index, pid);
+  initSignals(taskAt(kernel, task));
+  addThread(kernel, index, task);
+  return attachTask(process, task);
 }
-
-const newTask = (process: Process, hart: Hart): Task => ({
-  tid: process.pid,
-  process,
-  hart,
-  memory: process.memory,
-  signals: newTaskSignals(process.signals),
-  name: "",
-  clearTid: 0,
-  robustList: 0,
-  rseq: 0,
-});
-
-const commBytes = 15;
 
 /** Makes the thread begin the program that was mapped into its process. */
 export function startProgram(t: Task, loaded: Loaded): void {
   const p = t.process;
   p.exe = loaded.exe;
-  p.args = loaded.argv;
-  p.env = loaded.envp;
   p.auxv = loaded.auxv;
+  setStrings(p.record, loaded.argStrings, loaded.envStrings);
   p.signals.trampoline = loaded.trampoline;
-  t.name = loaded.execfn.replace(/^.*\//s, "").slice(0, commBytes);
+  t.name = loaded.execfn.replace(/^.*\//s, "");
   t.hart.i32.fill(0);
   setX(t.hart, 2, loaded.sp);
   setPc(t.hart, loaded.entry);

@@ -1,17 +1,15 @@
 // The life of a guest thread: instructions until something needs the kernel, then the kernel, and again.
 import { Cause, getPc, hart } from "../cpu/hart.ts";
+import { hostTid } from "../host/interrupt.ts";
+import { lostCell, takeLost } from "../host/lost-pages.ts";
 import { faultOf, type SegvOrBus } from "../memory/address-space.ts";
 import { type CallWatcher, systemCall } from "./dispatch.ts";
+import { type Engine, runGuestCode } from "./guest-code.ts";
 import { Code, faultInfo, Sig, type SigInfo } from "./siginfo.ts";
 import { deliverSignals } from "./signal-delivery.ts";
 import { forceSignal } from "./signals.ts";
 import type { Exit, Task } from "./task.ts";
 import { expireTimers, timersArmed } from "./timers.ts";
-
-/** What executes instructions, at any tier. See Interpreter.run. */
-export interface Engine {
-  readonly run: (budget: number) => Cause;
-}
 
 /** Watches a thread. */
 export interface Watcher {
@@ -23,38 +21,36 @@ export interface Watcher {
 // A running thread looks for signals and timers at least this often: below a millisecond at 60 million instructions a second.
 const budget = 50_000;
 
-/** Runs until the process ends, and answers how. */
-export function runTask(t: Task, engine: Engine, watcher: Watcher): Exit {
+/** Runs until the process ends, and answers how; or until the thread ends and others go on: undefined. */
+export function runTask(t: Task, engine: Engine, watcher: Watcher): Exit | undefined {
   const p = t.process;
+  const tid = hostTid();
+  const cell = lostCell(t.memory.lost, tid);
   for (;;) {
-    const cause = engine.run(budget);
-    if (cause === Cause.ecall) systemCall(t, watcher.calls);
-    else if (cause !== Cause.requested) {
+    // First: it may have ended before this thread began.
+    const end = p.exit;
+    if (end !== undefined) return end;
+    const cause = runGuestCode(t, engine, budget);
+    if (cause === Cause.ecall) {
+      systemCall(t, watcher.calls);
+      if (t.ended) return p.exit;
+    } else if (cause !== Cause.requested) {
       const info = trapInfo(t, cause);
       watcher.trap?.(t, cause, info);
       forceSignal(t, info);
       deliverSignals(t);
     }
-    if (t.memory.lost[1] !== 0) {
-      forceSignal(t, lostInfo(t));
+    const lost = takeLost(cell, tid);
+    if (lost !== undefined) {
+      // The thread has gone on since, so this is the one fault whose pc is not exact.
+      forceSignal(t, faultInfo(Sig.BUS, Code.BUS_ADRERR, lost, 0));
       deliverSignals(t);
     }
     if (cause === Cause.requested || timersArmed(p.timers)) {
       expireTimers(t);
       deliverSignals(t);
     }
-    if (p.exit !== undefined) return p.exit;
   }
-}
-
-/**
- * The siginfo of an access to a page that its file had lost without the guest's doing. The guest has gone on since, so
- * this is the one fault whose pc is not exact.
- */
-function lostInfo(t: Task): SigInfo {
-  const { lost } = t.memory;
-  lost[1] = 0;
-  return faultInfo(Sig.BUS, Code.BUS_ADRERR, lost[0]!, 0);
 }
 
 /** The siginfo that Linux makes of a trap. */

@@ -2,22 +2,24 @@
 // signal interrupted. The engine loop calls `finishCall` after each system call and `deliverSignals` at a safepoint
 // where something is pending. Nothing here sleeps, and no handler of a call knows whether it will be restarted.
 import { getPc, hart, setPc, setX } from "../cpu/hart.ts";
-import { host } from "../host/syscall.ts";
+import { raiseDefault } from "../host/inbox.ts";
 import { errno, restart } from "./errno.ts";
+import { takeHostSignals } from "./inbox.ts";
 import { limitOf, Resource } from "./limits.ts";
+import { Pending, pendingBits } from "./place.ts";
 import type { CallRow } from "./row.ts";
 import { defaultAction, kernelInfo, Sig, type SigInfo } from "./siginfo.ts";
 import { pushFrame } from "./signal-frame.ts";
 import {
   ActionWord,
-  actionWords,
   bit,
+  claimAction,
   endTemporaryMask,
+  exitProcess,
   forceSignal,
   half,
   handlerIs,
   nextSignal,
-  resetHandler,
   Sa,
   SIG_DFL,
   SIG_IGN,
@@ -49,8 +51,10 @@ export function finishCall(t: Task, row: CallRow, result: number): void {
     code === restart.ERESTARTNOINTR ||
     code === restart.ERESTARTNOHAND ||
     code === restart.ERESTART_RESTARTBLOCK;
-  if (interrupted) deliver(t, { code, row });
-  else {
+  if (interrupted) {
+    takeOver(t);
+    deliver(t, { code, row });
+  } else {
     if (row.result !== "never") setX(t.hart, a0, result);
     deliverSignals(t);
   }
@@ -58,7 +62,13 @@ export function finishCall(t: Task, row: CallRow, result: number): void {
 
 /** Delivers all signals that are pending and not blocked: handlers get their frames, defaults are done. */
 export function deliverSignals(t: Task): void {
+  takeOver(t);
   if (signalPending(t) || t.signals.words[TaskWord.hasSaved] !== 0) deliver(t, undefined);
+}
+
+/** Makes signals of the host pending, where this thread was asked to. */
+function takeOver(t: Task): void {
+  if (pendingBits(t.record) & Pending.inbox) takeHostSignals(t);
 }
 
 function deliver(t: Task, interrupted: Interrupted | undefined): void {
@@ -67,15 +77,14 @@ function deliver(t: Task, interrupted: Interrupted | undefined): void {
     const info = nextSignal(t);
     if (info === undefined) break;
     const signo = info[0]!;
-    const s = t.process.signals;
-    if (handlerIs(s, signo, SIG_IGN)) continue;
+    const action = claimAction(t, signo);
+    const actions = { actions: action };
+    if (handlerIs(actions, 0, SIG_IGN)) continue;
     t.process.signalled?.(info);
-    if (handlerIs(s, signo, SIG_DFL)) {
+    if (handlerIs(actions, 0, SIG_DFL)) {
       doDefault(t, signo);
       continue;
     }
-    const action = s.actions.slice(signo * actionWords, (signo + 1) * actionWords);
-    if (action[ActionWord.flags]! & Sa.RESETHAND) resetHandler(s, signo);
     if (call !== undefined) settleBeforeHandler(t, call, (action[ActionWord.flags]! & Sa.RESTART) !== 0);
     call = undefined;
     runHandler(t, signo, info, action);
@@ -118,9 +127,9 @@ function doDefault(t: Task, signo: number): void {
   if (action === "ignore" || action === "continue") return;
   if (action === "stop") {
     // The emulator stops as a job of the shell that started it, and the guest with it, until SIGCONT.
-    host("tgkill", host("getpid"), host("gettid"), signo);
+    raiseDefault(signo);
     return;
   }
   const coreDumped = action === "core" && limitOf(t.process.limits, Resource.CORE) > 0;
-  t.process.exit = { signal: signo, coreDumped };
+  exitProcess(t.process.kernel, t.process.record, { signal: signo, coreDumped });
 }

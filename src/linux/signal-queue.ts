@@ -1,38 +1,68 @@
-// Pending signals in shared memory: a bit set and a first-in-first-out list a signal for each thread and for the
-// process as a whole, and one pool of siginfo records that all lists of a process draw from.
+// Pending signals in shared memory: a bit set and a first-in-first-out list a signal for each thread and for each
+// process as a whole, and one pool of siginfo records that the lists of all processes draw from. Each record counts against
+// the user whose process it is queued for. All of it is guarded by the signals lock.
 // What a signal means, and whether it may be dropped, is signals.ts's job.
+import { type Kernel, sections } from "./kernel.ts";
 import { infoWords, type SigInfo } from "./siginfo.ts";
 
-/** Real-time signals that can be queued in a process, which RLIMIT_SIGPENDING may lower. */
+/** Real-time signals that can be queued, which RLIMIT_SIGPENDING may lower for each user. */
 export const maxQueued = 32768;
 // Standard signals get a record even where the real-time ones have used up theirs.
 const poolSize = maxQueued + 8192;
 const recordWords = infoWords + 1; // link to the next record, then the siginfo
 
-// Words of a pool before its records: number of records in use, first free record, records ever used.
+// Words of a pool before its records: number of records in use, first free record, records ever used, places of users ever
+// used; then of each user the id and how many records count against it.
 const used = 0;
 const free = 1;
 const fresh = 2;
-const poolHeader = 4;
+const usedPlaces = 3;
+const users = 4;
+const poolHeader = 1024;
+/** Users that are told apart; those beyond are counted together, as the last. A user without a record leaves its place to others. */
+const mostUsers = 256;
 
-/** Records of a process. Record 0 stands for none. */
+/** The records. Record 0 stands for none. */
 export interface SignalPool {
   readonly words: Int32Array;
+  /** A byte a record: the place of the user that it counts against. */
+  readonly charged: Uint8Array;
 }
 
-export const newSignalPool = (): SignalPool => ({
-  words: new Int32Array(new SharedArrayBuffer((poolHeader + poolSize * recordWords) * 4)),
-});
+const chargedAt = sections.infos + (poolHeader + poolSize * recordWords) * 4;
 
-/** Records in use: what RLIMIT_SIGPENDING counts. */
-export const queuedCount = (p: SignalPool): number => p.words[used]!;
+/** The pool of a kernel. */
+export const signalPool = (k: Kernel): SignalPool =>
+  (k.pool ??= {
+    words: k.i32.subarray(sections.infos / 4, chargedAt / 4),
+    charged: k.u8.subarray(chargedAt, chargedAt + poolSize + 1),
+  });
+
+const countAt = (place: number): number => users + 2 * place + 1;
+
+/** The place of a user, or where it would be. */
+function placeOf({ words: w }: SignalPool, uid: number): number {
+  const end = w[usedPlaces]!;
+  let vacant = Math.min(end, mostUsers - 1);
+  for (let place = end - 1; place >= 0; place--) {
+    if (w[countAt(place)] === 0) vacant = place;
+    else if (w[users + 2 * place] === uid) return place;
+  }
+  return vacant;
+}
+
+/** Records that count against a user: what RLIMIT_SIGPENDING bounds. */
+export const queuedCount = (p: SignalPool, uid: number): number => p.words[countAt(placeOf(p, uid | 0))]!;
+
+/** Whether real-time signals, of whatever user, have used up their records. */
+export const isExhausted = (p: SignalPool): boolean => p.words[used]! >= maxQueued;
 
 /** Words 0 and 1: the set. Then a head and a tail record for each signal. */
 export interface PendingSet {
   readonly words: Int32Array;
 }
 
-export const newPendingSet = (): PendingSet => ({ words: new Int32Array(new SharedArrayBuffer((2 + 64 * 2) * 4)) });
+export const pendingWords = 2 + 64 * 2;
 
 const headOf = (signo: number): number => 2 * signo;
 const tailOf = (signo: number): number => 2 * signo + 1;
@@ -41,12 +71,18 @@ const recordAt = (record: number): number => poolHeader + (record - 1) * recordW
 export const isPending = (s: PendingSet, signo: number): boolean =>
   (s.words[(signo - 1) >> 5]! & (1 << ((signo - 1) & 31))) !== 0;
 
-function allocate(p: SignalPool): number {
+function allocate(p: SignalPool, uid: number): number {
   const w = p.words;
   let record = w[free]!;
   if (record !== 0) w[free] = w[recordAt(record)]!;
   else if (w[fresh]! < poolSize) record = ++w[fresh]!;
-  if (record !== 0) w[used]!++;
+  if (record === 0) return 0;
+  const place = placeOf(p, uid | 0);
+  w[users + 2 * place] = uid;
+  w[usedPlaces] = Math.max(w[usedPlaces]!, Math.min(place + 1, mostUsers - 1));
+  w[countAt(place)]!++;
+  p.charged[record] = place;
+  w[used]!++;
   return record;
 }
 
@@ -54,12 +90,16 @@ function release(p: SignalPool, record: number): void {
   p.words[recordAt(record)] = p.words[free]!;
   p.words[free] = record;
   p.words[used]!--;
+  p.words[countAt(p.charged[record]!)]!--;
 }
 
-/** Makes a signal pending. Without `info`, or where no record is left, it is pending all the same, but its siginfo is lost. */
-export function enqueue(p: SignalPool, s: PendingSet, signo: number, info: SigInfo | undefined): void {
+/**
+ * Makes a signal pending, its siginfo counted against a user. Without `info`, or where no record is left, it is pending all
+ * the same, but its siginfo is lost.
+ */
+export function enqueue(p: SignalPool, s: PendingSet, signo: number, info: SigInfo | undefined, uid: number): void {
   s.words[(signo - 1) >> 5]! |= 1 << ((signo - 1) & 31);
-  const record = info === undefined ? 0 : allocate(p);
+  const record = info === undefined ? 0 : allocate(p, uid);
   if (record === 0) return;
   const at = recordAt(record);
   p.words[at] = 0;

@@ -1,35 +1,43 @@
 // Signal descriptors: guest descriptors of kind `signal` are host eventfds that are kept readable exactly while a
 // signal of their set is pending, so that poll and epoll see them. A record is an open file description: the
-// descriptor's data word names it, and dup copies that word.
+// descriptor's data word names it, dup copies that word, and the record has a host descriptor of its own for the eventfd.
+// Linux shows each thread the signals that it could read. An eventfd shows all the same: those of any thread of the process.
 import { addressOf, host } from "../host/syscall.ts";
+import { withLock } from "../sync/mutex.ts";
 import { errno } from "./errno.ts";
-import { FdKind, type FdTable, fdData, fdKind, hostFd, openFds, setFdData } from "./fds.ts";
+import { dupHost, FdKind, type FdTable, fdData, fdKind, hostFd, openFds, setFdData } from "./fds.ts";
+import { type Kernel, sections } from "./kernel.ts";
+import type { ProcessRecord } from "./processes.ts";
 import type { PendingSet } from "./signal-queue.ts";
+import { taskAt, threadsOf } from "./tasks.ts";
 
 const recordLimit = 1024;
-// Words of a record: in use, mask low, mask high, whether the eventfd is readable now. Word 0 of all: records in use.
-const stride = 4;
-const inUse = 0;
+// Words of a record: index + 1 of the process that has it, 0 for none; mask low, mask high; whether the eventfd is
+// readable now; its host descriptor. Of record 0: records in use; the highest that ever was.
+const stride = 8;
+const owner = 0;
 const mask = 1;
 const raised = 3;
+const eventFd = 4;
+const inUse = 0;
+const highest = 1;
 
-/** The records of a process, in shared memory. Record 0 is the head. */
+/** The records, guarded by the signals lock. Record 0 is the head. */
 export interface SignalFds {
   readonly words: Int32Array;
 }
 
-export const newSignalFds = (): SignalFds => ({
-  words: new Int32Array(new SharedArrayBuffer((recordLimit + 1) * stride * 4)),
+/** Those of a kernel. */
+export const signalFdsOf = (k: Kernel): SignalFds => ({
+  words: k.i32.subarray(sections.signalFds / 4, sections.buckets / 4),
 });
 
-/** What a signal descriptor sees: pending signals of the process and of the thread that looks. */
-interface Watched {
+/** The process that a signal descriptor belongs to. */
+interface Owner {
+  readonly kernel: Kernel;
+  readonly record: ProcessRecord;
   readonly fds: FdTable;
-  readonly signals: {
-    readonly signalFds: SignalFds;
-    readonly pending: PendingSet;
-    readonly threads: readonly { readonly pending: PendingSet }[];
-  };
+  readonly signals: { readonly signalFds: SignalFds };
 }
 
 /** Its set of signals, two words. */
@@ -42,22 +50,52 @@ export function signalFdMask(s: SignalFds, record: number): readonly [lo: number
  * Makes guest descriptor `fd`, an eventfd with count 0 that was installed with kind `signal`, a signal descriptor for a
  * set (two words); or gives one that it is already another set. Answers 0, or -ENFILE where there are too many.
  */
-export function registerSignalFd(process: Watched, fd: number, lo: number, hi: number): number {
-  const w = process.signals.signalFds.words;
-  let record = fdData(process.fds, fd);
-  if (record === 0) {
-    record = 1;
-    while (record <= recordLimit && w[record * stride + inUse] !== 0) record++;
-    if (record > recordLimit) return -errno.ENFILE;
-    w.fill(0, record * stride, (record + 1) * stride);
-    w[record * stride + inUse] = 1;
-    w[0]!++;
-    setFdData(process.fds, fd, record);
-  }
-  w[record * stride + mask] = lo;
-  w[record * stride + mask + 1] = hi;
-  updateSignalFds(process);
-  return 0;
+export const registerSignalFd = (process: Owner, fd: number, lo: number, hi: number): number =>
+  withLock(process.kernel.signalsLock, () => {
+    const { kernel: k, signals, fds } = process;
+    const w = signals.signalFds.words;
+    const record = fdData(fds, fd) || newRecord(process, fd);
+    if (record < 0) return record;
+    w[record * stride + mask] = lo;
+    w[record * stride + mask + 1] = hi;
+    showSignalFds(
+      k,
+      process.record,
+      threadsOf(k, process.record.index).map((index) => taskAt(k, index)),
+    );
+    return 0;
+  });
+
+function newRecord({ record: { index }, fds, signals }: Owner, fd: number): number {
+  const w = signals.signalFds.words;
+  forgetClosed(w, fds, index);
+  let record = 1;
+  while (record <= recordLimit && w[record * stride + owner] !== 0) record++;
+  const h = record > recordLimit ? -errno.ENFILE : dupHost(hostFd(fds, fd));
+  if (h < 0) return h;
+  const at = record * stride;
+  w.fill(0, at, at + stride);
+  w[at + owner] = index + 1;
+  w[at + eventFd] = h;
+  w[inUse]!++;
+  w[highest] = Math.max(w[highest]!, record);
+  setFdData(fds, fd, record);
+  return record;
+}
+
+/** Gives up those records of a process whose last descriptor was closed. */
+function forgetClosed(w: Int32Array, fds: FdTable, index: number): void {
+  if (w[inUse] === 0) return;
+  const open = new Set(openFds(fds).map((fd) => (fdKind(fds, fd) === FdKind.signal ? fdData(fds, fd) : 0)));
+  for (let record = 1; record <= w[highest]!; record++)
+    if (w[record * stride + owner] === index + 1 && !open.has(record)) giveUp(w, record);
+}
+
+function giveUp(w: Int32Array, record: number): void {
+  const at = record * stride;
+  host("close", w[at + eventFd]!);
+  w[at + owner] = 0;
+  w[inUse]!--;
 }
 
 const one = new BigUint64Array([1n]);
@@ -71,27 +109,32 @@ function drain(h: number): void {
   if (host("ppoll", addressOf(pollfd), 1, addressOf(timeout), 0, 0) === 1) host("read", h, addressOf(drained), 8);
 }
 
-/** Makes each signal descriptor readable or not, after what is pending changed; forgets those whose last descriptor was closed. */
-export function updateSignalFds(process: Watched): void {
-  const w = process.signals.signalFds.words;
-  if (w[0] === 0) return;
-  const sets = [process.signals.pending, ...process.signals.threads.map((thread) => thread.pending)];
-  const seen = new Set<number>();
-  for (const fd of openFds(process.fds)) {
-    const record = fdKind(process.fds, fd) === FdKind.signal ? fdData(process.fds, fd) : 0;
-    if (record === 0 || seen.has(record)) continue;
-    seen.add(record);
-    const at = record * stride;
-    const ready = sets.some((s) => ((s.words[0]! & w[at + mask]!) | (s.words[1]! & w[at + mask + 1]!)) !== 0);
+/** Makes each signal descriptor of a process readable or not, after what is pending changed. With the signals lock held. */
+export function showSignalFds(
+  k: Kernel,
+  process: ProcessRecord,
+  threads: readonly { readonly pending: PendingSet }[],
+): void {
+  const base = sections.signalFds / 4;
+  const w = k.i32;
+  if (w[base + inUse] === 0) return;
+  for (let record = 1; record <= w[base + highest]!; record++) {
+    const at = base + record * stride;
+    if (w[at + owner] !== process.index + 1) continue;
+    const ready = [process, ...threads].some(
+      ({ pending: { words } }) => ((words[0]! & w[at + mask]!) | (words[1]! & w[at + mask + 1]!)) !== 0,
+    );
     if (ready === (w[at + raised] !== 0)) continue;
     w[at + raised] = ready ? 1 : 0;
-    const h = hostFd(process.fds, fd);
-    if (ready) host("write", h, addressOf(one), 8);
-    else drain(h);
-  }
-  for (let record = 1; record <= recordLimit; record++) {
-    if (w[record * stride + inUse] === 0 || seen.has(record)) continue;
-    w[record * stride + inUse] = 0;
-    w[0]!--;
+    if (ready) host("write", w[at + eventFd]!, addressOf(one), 8);
+    else drain(w[at + eventFd]!);
   }
 }
+
+/** Gives up the records of a process that has ended. */
+export const dropSignalFds = (k: Kernel, index: number): void =>
+  withLock(k.signalsLock, () => {
+    const { words: w } = signalFdsOf(k);
+    for (let record = 1; record <= w[highest]!; record++)
+      if (w[record * stride + owner] === index + 1) giveUp(w, record);
+  });

@@ -1,12 +1,13 @@
 // Reading a signal descriptor: pending signals of its set, as records of 128 bytes.
 import { copyTo } from "../memory/guest-memory.ts";
-import { errno } from "./errno.ts";
+import { errno, restart } from "./errno.ts";
 import { fdData, hostFd } from "./fds.ts";
+import { park, wakeCount } from "./park.ts";
 import { Code, Sig, type SigInfo } from "./siginfo.ts";
 import { signalFdMask } from "./signalfd-table.ts";
-import { takeSignal } from "./signals.ts";
+import { takeSignal, watchSignals } from "./signals.ts";
 import type { Task } from "./task.ts";
-import { isNonblocking, never, Poll, waitFor } from "./wait.ts";
+import { isNonblocking } from "./wait.ts";
 
 const recordBytes = 128;
 
@@ -55,17 +56,28 @@ export function readSignalFd(t: Task, fd: number, addr: number, length: number):
   let done = 0;
   while (done < count) {
     const [lo, hi] = signalFdMask(t.process.signals.signalFds, fdData(t.process.fds, fd));
-    const info = takeSignal(t, lo, hi);
+    const waits = done === 0 && !isNonblocking(h);
+    const info = takeSignal(t, lo, hi) ?? (waits ? awaitSignal(t, lo, hi) : undefined);
     if (info === undefined) {
       if (done > 0) break;
-      if (isNonblocking(h)) return -errno.EAGAIN;
-      const ready = waitFor(t, h, Poll.IN, never);
-      if (ready < 0) return ready;
-    } else {
-      if (!copyTo(t.memory, addr + done * recordBytes, record(info)))
-        return done > 0 ? done * recordBytes : -errno.EFAULT;
-      done++;
+      return waits ? -restart.ERESTARTSYS : -errno.EAGAIN;
     }
+    if (!copyTo(t.memory, addr + done * recordBytes, record(info)))
+      return done > 0 ? done * recordBytes : -errno.EFAULT;
+    done++;
   }
   return done * recordBytes;
+}
+
+/** Sleeps until a signal of a set (two words) can be taken, and takes it; undefined where something else ends the sleep. */
+function awaitSignal(t: Task, lo: number, hi: number): SigInfo | undefined {
+  for (;;) {
+    // Not on the eventfd, which is readable for signals of other threads too.
+    const seen = wakeCount(t);
+    watchSignals(t, lo, hi);
+    const slept = park(t, seen);
+    watchSignals(t, 0, 0);
+    const info = takeSignal(t, lo, hi);
+    if (info !== undefined || slept < 0) return info;
+  }
 }

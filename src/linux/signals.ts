@@ -1,35 +1,32 @@
-// Signals of guest processes and threads: actions, masks, and what is pending, all in shared memory.
-// Every source of signals goes through `queueSignal` or `forceSignal`. signal-delivery.ts takes them from here.
+// Signals of guest processes and threads: actions, masks, and what is pending, all in the kernel's tables.
+// Every source of signals goes through `sendSignal` or `forceSignal`. signal-delivery.ts takes them from here.
 // The rules are Linux's (kernel/signal.c): ignored signals are dropped when sent, standard ones coalesce,
-// real-time ones queue, a thread's own come before its process's, faults before all others.
-import { Attr, attribute } from "./attributes.ts";
+// real-time ones queue, a thread's own come before its process's, faults before all others; a process's signal is for
+// one thread that does not block it, which is woken. One lock guards it all; functions whose name ends in `Held` need it held.
+import { lock, unlock, withLock } from "../sync/mutex.ts";
+import { Attr } from "./attributes.ts";
 import { errno } from "./errno.ts";
+import type { Kernel } from "./kernel.ts";
 import { limitOf, Resource } from "./limits.ts";
-import {
-  Code,
-  defaultAction,
-  overrunWord,
-  Sig,
-  type SigInfo,
-  sigMax,
-  sigRtMin,
-  timerWord,
-  userInfo,
-} from "./siginfo.ts";
+import { clearPending, Pending, Place, pendingBits, wake } from "./place.ts";
+import { ProcessField, type ProcessRecord, processAt, setExit } from "./processes.ts";
+import { getField, State, setField } from "./records.ts";
+import { Code, defaultAction, overrunWord, Sig, type SigInfo, sigRtMin, timerWord, userInfo } from "./siginfo.ts";
 import {
   dequeue,
   enqueue,
   findQueued,
   flush,
+  isExhausted,
   isPending,
-  newPendingSet,
-  newSignalPool,
   type PendingSet,
   queuedCount,
   type SignalPool,
+  signalPool,
 } from "./signal-queue.ts";
-import { newSignalFds, type SignalFds, updateSignalFds } from "./signalfd-table.ts";
-import type { Process, Task } from "./task.ts";
+import { type SignalFds, showSignalFds, signalFdsOf } from "./signalfd-table.ts";
+import type { Exit, Process, Task } from "./task.ts";
+import { TaskField, type TaskRecord, taskAt, threadsOf } from "./tasks.ts";
 
 /** Flags of sigaction. */
 export const Sa = {
@@ -47,7 +44,7 @@ export const actionWords = 6;
 /** Word offsets into an action. */
 export const ActionWord = { handler: 0, flags: 2, mask: 4 } as const;
 
-/** What the threads of a process share. */
+/** What the threads of a process share, and what others that signal it see. */
 export interface ProcessSignals {
   /** The action of signal n begins at word n * actionWords. */
   readonly actions: Int32Array;
@@ -55,7 +52,7 @@ export interface ProcessSignals {
   readonly pending: PendingSet;
   readonly signalFds: SignalFds;
   /** Its threads; the first is the leader. */
-  readonly threads: TaskSignals[];
+  readonly threads: readonly TaskRecord[];
   /** Guest address of the code that calls rt_sigreturn, to which handlers return. Set when a program is loaded. */
   trampoline: number;
 }
@@ -71,6 +68,8 @@ export const TaskWord = {
   altSize: 8,
   /** Signals that sigtimedwait waits for: they are kept although blocked-and-ignored rules would drop them. */
   awaited: 10,
+  /** Signals that a sleeping reader of a signal descriptor is woken for, blocked or not. */
+  watched: 12,
 } as const;
 
 /** What belongs to one thread. */
@@ -83,25 +82,35 @@ export interface TaskSignals {
 
 const ssDisable = 2;
 
-export const newProcessSignals = (): ProcessSignals => ({
-  actions: new Int32Array(new SharedArrayBuffer((sigMax + 1) * actionWords * 4)),
-  pool: newSignalPool(),
-  pending: newPendingSet(),
-  signalFds: newSignalFds(),
-  threads: [],
-  trampoline: 0,
+/** The signals of any process of the kernel. */
+export const processSignals = (k: Kernel, record: ProcessRecord): ProcessSignals => ({
+  actions: record.actions,
+  pool: signalPool(k),
+  pending: record.pending,
+  signalFds: signalFdsOf(k),
+  get threads() {
+    return threadsIn(k, record);
+  },
+  get trampoline() {
+    return getField(record, ProcessField.trampoline);
+  },
+  set trampoline(address: number) {
+    setField(record, ProcessField.trampoline, address);
+  },
 });
 
-/** A new thread of the process, with nothing blocked. */
-export function newTaskSignals(process: ProcessSignals): TaskSignals {
-  const s: TaskSignals = {
-    words: new Int32Array(new SharedArrayBuffer(12 * 4)),
-    pending: newPendingSet(),
-    restartBlock: undefined,
-  };
-  s.words[TaskWord.altFlags] = ssDisable;
-  process.threads.push(s);
-  return s;
+const threadsIn = (k: Kernel, { index }: ProcessRecord): TaskRecord[] => threadsOf(k, index).map((i) => taskAt(k, i));
+
+/** The signals of a thread, for the worker that runs it. */
+export const taskSignals = ({ signals, pending }: TaskRecord): TaskSignals => ({
+  words: signals,
+  pending,
+  restartBlock: undefined,
+});
+
+/** Gives a new thread no alternate stack. Nothing is blocked yet. */
+export function initSignals({ signals }: TaskRecord): void {
+  signals[TaskWord.altFlags] = ssDisable;
 }
 
 // ---- masks
@@ -110,11 +119,48 @@ export function newTaskSignals(process: ProcessSignals): TaskSignals {
 export const bit = (signo: number): number => 1 << ((signo - 1) & 31);
 export const half = (signo: number): 0 | 1 => ((signo - 1) >> 5) as 0 | 1;
 const inMask = (words: Int32Array, at: number, signo: number): boolean => (words[at + half(signo)]! & bit(signo)) !== 0;
+const unblockable = bit(Sig.KILL) | bit(Sig.STOP);
 
 /** Sets the mask of blocked signals by its two words; SIGKILL and SIGSTOP stay unblocked. */
 export function setBlocked(t: Task, lo: number, hi: number): void {
-  t.signals.words[TaskWord.blocked] = lo & ~(bit(Sig.KILL) | bit(Sig.STOP));
-  t.signals.words[TaskWord.blocked + 1] = hi;
+  const { kernel, record } = t.process;
+  lock(kernel.signalsLock);
+  setBlockedHeld(kernel, record, t.record, lo & ~unblockable, hi);
+  unlock(kernel.signalsLock);
+}
+
+function setBlockedHeld(k: Kernel, process: ProcessRecord, thread: TaskRecord, lo: number, hi: number): void {
+  const w = thread.signals;
+  const [newLo, newHi] = [lo & ~w[TaskWord.blocked]!, hi & ~w[TaskWord.blocked + 1]!];
+  w[TaskWord.blocked] = lo;
+  w[TaskWord.blocked + 1] = hi;
+  if (process.i32[ProcessField.threadCount]! > 1) retargetHeld(k, process, thread, newLo, newHi);
+  recalcHeld(process, thread);
+}
+
+/** Signals of the process (two words of a mask) that a thread has been woken for no longer concern it: wakes others for them. */
+function retargetHeld(k: Kernel, process: ProcessRecord, thread: TaskRecord, lo: number, hi: number): void {
+  let [left, leftHi] = [process.pending.words[0]! & lo, process.pending.words[1]! & hi];
+  if ((left | leftHi) === 0) return;
+  for (const other of threadsIn(k, process)) {
+    const w = other.signals;
+    const [own, ownHi] = [left & ~w[TaskWord.blocked]!, leftHi & ~w[TaskWord.blocked + 1]!];
+    if (other === thread || (own | ownHi) === 0) continue;
+    wake(other, Pending.signal);
+    [left, leftHi] = [left & ~own, leftHi & ~ownHi];
+  }
+}
+
+/** Makes `Pending.signal` say whether a signal waits for the thread: after each change of its mask, and of what is pending for it. */
+function recalcHeld(process: ProcessRecord, thread: TaskRecord): void {
+  const own = thread.pending.words;
+  const shared = process.pending.words;
+  const w = thread.signals;
+  const concerned = (n: 0 | 1): number => ~w[TaskWord.blocked + n]! | w[TaskWord.watched + n]!;
+  const ready = ((own[0]! | shared[0]!) & concerned(0)) | ((own[1]! | shared[1]!) & concerned(1));
+  if ((ready !== 0) === ((pendingBits(thread) & Pending.signal) !== 0)) return;
+  if (ready !== 0) wake(thread, Pending.signal);
+  else clearPending(thread, Pending.signal);
 }
 
 /** Blocks another set for the length of one call, as ppoll and rt_sigsuspend do. End it with `endTemporaryMask`. */
@@ -132,92 +178,219 @@ export function beginTemporaryMask(t: Task, lo: number, hi: number): void {
 export function endTemporaryMask(t: Task, interrupted: boolean): void {
   const w = t.signals.words;
   if (interrupted || w[TaskWord.hasSaved] === 0) return;
-  w.copyWithin(TaskWord.blocked, TaskWord.saved, TaskWord.saved + 2);
   w[TaskWord.hasSaved] = 0;
+  setBlocked(t, w[TaskWord.saved]!, w[TaskWord.saved + 1]!);
 }
 
-/** Whether a signal waits that the thread does not block: what ends a sleep. */
-export function signalPending(t: Task): boolean {
-  const own = t.signals.pending.words;
-  const shared = t.process.signals.pending.words;
-  const w = t.signals.words;
-  return (((own[0]! | shared[0]!) & ~w[0]!) | ((own[1]! | shared[1]!) & ~w[1]!)) !== 0;
+/** Has the thread be woken for signals (two words of a mask) though it blocks them, until it is none: for a reader of a signal descriptor. */
+export function watchSignals(t: Task, lo: number, hi: number): void {
+  const { kernel, record } = t.process;
+  withLock(kernel.signalsLock, () => {
+    t.signals.words.set([lo, hi], TaskWord.watched);
+    recalcHeld(record, t.record);
+  });
 }
 
-// ---- sending
+/** Whether a signal waits that the thread does not block, or its process has ended: what ends a sleep. */
+export const signalPending = (t: Task): boolean => (pendingBits(t.record) & (Pending.signal | Pending.exit)) !== 0;
+
+// ---- actions
 
 /** Handler values that are no addresses. */
 export const SIG_DFL = 0;
 export const SIG_IGN = 1;
 
+/** Actions of a process, or one of them as if it were signal 0's. */
+interface Actions {
+  readonly actions: Int32Array;
+}
+
 /** Whether the handler of a signal is SIG_DFL or SIG_IGN. */
-export const handlerIs = (s: ProcessSignals, signo: number, value: 0 | 1): boolean =>
+export const handlerIs = (s: Actions, signo: number, value: 0 | 1): boolean =>
   s.actions[signo * actionWords] === value && s.actions[signo * actionWords + 1] === 0;
 
 /** Sets the handler of a signal back to the default. */
-export function resetHandler(s: ProcessSignals, signo: number): void {
+export function resetHandler(s: Actions, signo: number): void {
   s.actions.fill(0, signo * actionWords, signo * actionWords + 2);
 }
 
 /** Whether the signal would do nothing now: ignored, or left to a default that is to do nothing. */
-export function isIgnored(s: ProcessSignals, signo: number): boolean {
+export function isIgnored(s: Actions, signo: number): boolean {
   return handlerIs(s, signo, SIG_IGN) || (handlerIs(s, signo, SIG_DFL) && defaultAction(signo) === "ignore");
 }
 
-const stopSignals = [Sig.STOP, Sig.TSTP, Sig.TTIN, Sig.TTOU];
+/** Gives a signal an action (six words), or none; what is pending is forgotten where that is to ignore it. Answers the action of before. */
+export const changeAction = ({ kernel, record }: Process, signo: number, action: Int32Array | undefined): Int32Array =>
+  withLock(kernel.signalsLock, () => {
+    const before = record.actions.slice(signo * actionWords, (signo + 1) * actionWords);
+    if (action === undefined) return before;
+    record.actions.set(action, signo * actionWords);
+    if (isIgnored(record, signo)) forgetHeld(kernel, record, signo);
+    return before;
+  });
 
-/** Forgets a signal that is pending anywhere in the process. */
-export function forget(s: ProcessSignals, signo: number): void {
-  flush(s.pool, s.pending, signo);
-  for (const thread of s.threads) flush(s.pool, thread.pending, signo);
+/** The action of a signal that was taken, for the thread to run it; one that is good for once is the default from then on. */
+export function claimAction({ process: { kernel, record } }: Task, signo: number): Int32Array {
+  lock(kernel.signalsLock);
+  const action = record.actions.slice(signo * actionWords, (signo + 1) * actionWords);
+  const once = (action[ActionWord.flags]! & Sa.RESETHAND) !== 0;
+  if (once && !handlerIs({ actions: action }, 0, SIG_IGN)) resetHandler(record, signo);
+  unlock(kernel.signalsLock);
+  return action;
+}
+
+const stopSignals: readonly number[] = [Sig.STOP, Sig.TSTP, Sig.TTIN, Sig.TTOU];
+
+/** Forgets signals that are pending anywhere in the process. */
+function forgetHeld(k: Kernel, process: ProcessRecord, ...signos: readonly number[]): void {
+  const pool = signalPool(k);
+  for (const signo of signos) flush(pool, process.pending, signo);
+  for (const thread of threadsIn(k, process)) {
+    for (const signo of signos) flush(pool, thread.pending, signo);
+    recalcHeld(process, thread);
+  }
+}
+
+// ---- sending
+
+/** Whom a signal is for: a process of the kernel, or one of its threads. */
+export interface SignalTarget {
+  readonly kernel: Kernel;
+  readonly process: ProcessRecord;
+  readonly thread: TaskRecord | undefined;
+}
+
+const targetOf = (target: Task | Process): SignalTarget =>
+  "process" in target
+    ? { kernel: target.process.kernel, process: target.process.record, thread: target.record }
+    : { kernel: target.kernel, process: target.record, thread: undefined };
+
+/** The thread of that index as a target. */
+export function threadTarget(kernel: Kernel, task: number): SignalTarget {
+  const thread = taskAt(kernel, task);
+  return { kernel, process: processAt(kernel, thread.i32[TaskField.process]!), thread };
 }
 
 /**
  * Makes a signal pending for a thread, or for a process: for whichever of its threads takes it first. Without `info` it
  * comes from the process itself, as SIGPIPE does. Answers 0, or -EAGAIN where a real-time signal finds the queue full.
  */
-export function queueSignal(target: Task | Process, signo: number, info?: SigInfo): number {
-  const process = "process" in target ? target.process : target;
-  const s = process.signals;
-  const thread = "process" in target ? target.signals : s.threads[0]!;
-  const set = "process" in target ? target.signals.pending : s.pending;
-  if (signo === Sig.CONT) for (const stop of stopSignals) forget(s, stop);
-  else if (stopSignals.includes(signo as 19)) forget(s, Sig.CONT);
+export const queueSignal = (target: Task | Process, signo: number, info?: SigInfo): number =>
+  sendSignal(targetOf(target), signo, info);
 
-  const kept = inMask(thread.words, TaskWord.blocked, signo) || inMask(thread.words, TaskWord.awaited, signo);
-  if (!kept && isIgnored(s, signo)) return 0;
+/** The same for any process of the kernel. */
+export function sendSignal(target: SignalTarget, signo: number, info?: SigInfo): number {
+  const guard = target.kernel.signalsLock;
+  lock(guard);
+  try {
+    return sendHeld(target, signo, info);
+  } finally {
+    unlock(guard);
+  }
+}
+
+function sendHeld({ kernel: k, process, thread }: SignalTarget, signo: number, info: SigInfo | undefined): number {
+  const threads = threadsIn(k, process);
+  const first = thread ?? threads[0];
+  // Nobody is left to take it.
+  if (first === undefined || process.i32[ProcessField.exit] !== 0) return 0;
+  if (signo === Sig.CONT) forgetHeld(k, process, ...stopSignals);
+  else if (stopSignals.includes(signo)) forgetHeld(k, process, Sig.CONT);
+
+  const set = (thread ?? process).pending;
+  const kept = inMask(first.signals, TaskWord.blocked, signo) || inMask(first.signals, TaskWord.awaited, signo);
+  if (!kept && isIgnored(process, signo)) return 0;
   if (signo < sigRtMin && isPending(set, signo)) return 0;
 
-  const record = info ?? userInfo(signo, Code.SI_USER, process.pid, attribute(process.attributes, Attr.ruid));
+  const uid = process.attributes[Attr.ruid]!;
+  const pool = signalPool(k);
+  const record = info ?? userInfo(signo, Code.SI_USER, process.i32[ProcessField.pid]!, uid >>> 0);
   const kernelOrUser = record[2]! >= 0;
-  const full = queuedCount(s.pool) >= limitOf(process.limits, Resource.SIGPENDING);
+  const full = queuedCount(pool, uid) >= limitOf(process.limits, Resource.SIGPENDING) || isExhausted(pool);
   if (full && signo >= sigRtMin && record[2] !== Code.SI_USER) return -errno.EAGAIN;
-  enqueue(s.pool, set, signo, full && !(signo < sigRtMin && kernelOrUser) ? undefined : record);
-  updateSignalFds(process);
+  enqueue(pool, set, signo, full && !(signo < sigRtMin && kernelOrUser) ? undefined : record, uid);
+  showSignalFds(k, process, threads);
+  for (const reader of thread === undefined ? threads : [thread])
+    if (inMask(reader.signals, TaskWord.watched, signo)) wake(reader, Pending.signal);
+  const taker = takerOf(process, thread, threads, signo);
+  if (taker !== undefined) wakeTakerHeld(k, process, taker, threads, signo);
   return 0;
+}
+
+/** Whether a thread would take the signal soon: not if it has others to take before it runs again. */
+function wants({ i32, signals }: TaskRecord, signo: number): boolean {
+  if (i32[TaskField.state] !== State.live || inMask(signals, TaskWord.blocked, signo)) return false;
+  if (signo === Sig.KILL) return true;
+  return (
+    Atomics.load(i32, TaskField.place) === Place.guest || (Atomics.load(i32, TaskField.pending) & Pending.signal) === 0
+  );
+}
+
+/**
+ * The thread to wake for a signal: that which it is for; of a process the leader, or else those in turn, from the one on
+ * that took one last. Undefined where each of them blocks it, or has others to take and will find it then.
+ */
+function takerOf(
+  process: ProcessRecord,
+  thread: TaskRecord | undefined,
+  threads: readonly TaskRecord[],
+  signo: number,
+): TaskRecord | undefined {
+  const first = thread ?? threads[0]!;
+  if (wants(first, signo)) return first;
+  if (thread !== undefined || threads.length === 1) return undefined;
+  const last = threads.findIndex(({ index }) => index + 1 === process.i32[ProcessField.signalThread]);
+  const inTurn = last < 0 ? threads : [...threads.slice(last), ...threads.slice(0, last)];
+  const found = inTurn.find((candidate) => wants(candidate, signo));
+  if (found !== undefined) process.i32[ProcessField.signalThread] = found.index + 1;
+  return found;
+}
+
+/** Wakes the taker; or, where the signal is the end of them all, ends them at once. Alone, it finds that out itself. */
+function wakeTakerHeld(
+  k: Kernel,
+  process: ProcessRecord,
+  taker: TaskRecord,
+  threads: readonly TaskRecord[],
+  signo: number,
+): void {
+  const deadly = handlerIs(process, signo, SIG_DFL) && defaultAction(signo) === "terminate";
+  if (deadly && threads.length > 1 && !inMask(taker.signals, TaskWord.awaited, signo))
+    endHeld(k, process, { signal: signo, coreDumped: false });
+  else wake(taker, Pending.signal);
 }
 
 /** A signal that the thread cannot put off: a fault. Blocked or ignored, it kills; so it does when it must be `fatal`. */
 export function forceSignal(t: Task, info: SigInfo, fatal = false): void {
+  const { kernel, record } = t.process;
   const signo = info[0]!;
-  const w = t.signals.words;
-  const s = t.process.signals;
-  const blocked = inMask(w, TaskWord.blocked, signo);
-  if (blocked || fatal || handlerIs(s, signo, SIG_IGN)) resetHandler(s, signo);
-  if (blocked) w[TaskWord.blocked + half(signo)]! &= ~bit(signo);
-  queueSignal(t, signo, info);
+  withLock(kernel.signalsLock, () => {
+    const w = t.signals.words;
+    const blocked = inMask(w, TaskWord.blocked, signo);
+    if (blocked || fatal || handlerIs(record, signo, SIG_IGN)) resetHandler(record, signo);
+    if (blocked) w[TaskWord.blocked + half(signo)]! &= ~bit(signo);
+    sendHeld({ kernel, process: record, thread: t.record }, signo, info);
+    // It may have been pending before, blocked.
+    recalcHeld(record, t.record);
+  });
 }
 
 /**
  * Counts `more` expirations of a timer whose signal is still pending. False where it is not, so that it must be sent.
  * `target` and `signo` are those that it was sent with.
  */
-export function addOverrun(target: Task | Process, signo: number, timer: number, more: number): boolean {
-  const pool = ("process" in target ? target.process : target).signals.pool;
-  const info = findQueued(pool, target.signals.pending, signo, (i) => i[2] === Code.SI_TIMER && i[timerWord] === timer);
-  if (info !== undefined) info[overrunWord] = Math.min(info[overrunWord]! + more, 0x7fffffff);
-  return info !== undefined;
-}
+export const addOverrun = (
+  { kernel, process, thread }: SignalTarget,
+  signo: number,
+  timer: number,
+  more: number,
+): boolean =>
+  withLock(kernel.signalsLock, () => {
+    const ofTimer = (i: SigInfo): boolean => i[2] === Code.SI_TIMER && i[timerWord] === timer;
+    const info = findQueued(signalPool(kernel), (thread ?? process).pending, signo, ofTimer);
+    if (info !== undefined) info[overrunWord] = Math.min(info[overrunWord]! + more, 0x7fffffff);
+    return info !== undefined;
+  });
 
 // ---- taking
 
@@ -234,17 +407,57 @@ function firstOf(set: PendingSet, lo: number, hi: number): number {
 
 /** Takes the next pending signal among those of a mask (two words): the thread's own, then its process's. */
 export function takeSignal(t: Task, lo: number, hi: number): SigInfo | undefined {
-  const s = t.process.signals;
-  for (const set of [t.signals.pending, s.pending]) {
-    const signo = firstOf(set, lo, hi);
-    if (signo === 0) continue;
-    const info = dequeue(s.pool, set, signo) ?? userInfo(signo, Code.SI_USER, 0, 0);
-    updateSignalFds(t.process);
-    return info;
+  const { kernel, record } = t.process;
+  lock(kernel.signalsLock);
+  const taken = takeHeld(kernel, record, t.record, lo, hi);
+  unlock(kernel.signalsLock);
+  return taken;
+}
+
+function takeHeld(k: Kernel, process: ProcessRecord, thread: TaskRecord, lo: number, hi: number): SigInfo | undefined {
+  const own = firstOf(thread.pending, lo, hi);
+  const signo = own || firstOf(process.pending, lo, hi);
+  let info: SigInfo | undefined;
+  if (signo !== 0) {
+    const set = own === 0 ? process.pending : thread.pending;
+    info = dequeue(signalPool(k), set, signo) ?? userInfo(signo, Code.SI_USER, 0, 0);
+    showSignalFds(k, process, threadsIn(k, process));
   }
-  return undefined;
+  // Also where another thread was faster.
+  recalcHeld(process, thread);
+  return info;
 }
 
 /** Takes the next pending signal that the thread does not block. */
 export const nextSignal = (t: Task): SigInfo | undefined =>
   takeSignal(t, ~t.signals.words[TaskWord.blocked]!, ~t.signals.words[TaskWord.blocked + 1]!);
+
+// ---- ends
+
+/** Ends a process: each of its threads leaves what it does, and none begins anything. The first end counts; false where there was one before. */
+export const exitProcess = (k: Kernel, process: ProcessRecord, end: Exit): boolean =>
+  withLock(k.signalsLock, () => endHeld(k, process, end));
+
+function endHeld(k: Kernel, process: ProcessRecord, end: Exit): boolean {
+  const first = setExit(process, end);
+  if (!first) return false;
+  for (const thread of threadsIn(k, process)) wake(thread, Pending.exit);
+  // Its first thread may have ended before, and wait for this.
+  wake(taskAt(k, process.i32[ProcessField.leader]! - 1), Pending.exit);
+  return true;
+}
+
+/** A thread is about to end while others go on: it takes no more signals, its own are forgotten, and others take what it was woken for. */
+export function exitSignals({ process: { kernel, record }, record: thread }: Task): void {
+  withLock(kernel.signalsLock, () => {
+    setBlockedHeld(kernel, record, thread, -1, -1);
+    const pool = signalPool(kernel);
+    for (let signo = 1; signo <= 64; signo++) flush(pool, thread.pending, signo);
+    const threads = threadsIn(kernel, record);
+    showSignalFds(kernel, record, threads);
+    recalcHeld(record, thread);
+    // It may have been the only one that looked at the timers.
+    const other = threads.find((candidate) => candidate !== thread);
+    if (other !== undefined) wake(other, Pending.timer);
+  });
+}

@@ -1,4 +1,6 @@
 // All system calls, by number.
+
+import { cloneCalls } from "./calls/clone.ts";
 import { copyingCalls } from "./calls/copying.ts";
 import { descriptorCalls } from "./calls/descriptors.ts";
 import { fcntlCalls } from "./calls/fcntl.ts";
@@ -46,6 +48,7 @@ const groups: readonly (readonly CallRow[])[] = [
   pollCalls,
   prctlCalls,
   processCalls,
+  cloneCalls,
   refusedCalls,
   schedCalls,
   signalCalls,

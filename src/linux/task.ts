@@ -3,15 +3,24 @@ import type { Hart } from "../cpu/hart.ts";
 import type { AddressSpace } from "../memory/address-space.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";
 import type { Attributes } from "./attributes.ts";
+import type { EngineOptions } from "./bundle.ts";
 import type { FdTable } from "./fds.ts";
 import type { FileSystem } from "./file-system.ts";
+import type { Kernel } from "./kernel.ts";
 import type { Limits } from "./limits.ts";
+import type { ProcessRecord } from "./processes.ts";
 import type { SigInfo } from "./siginfo.ts";
 import type { ProcessSignals, TaskSignals } from "./signals.ts";
+import type { TaskRecord } from "./tasks.ts";
 import type { Timers } from "./timers.ts";
+import type { WorkerPool } from "./workers.ts";
 
-/** A guest process: what its threads share. */
+/** A guest process: what its threads share, as one worker sees it. All but the closures is in shared memory. */
 export interface Process {
+  readonly kernel: Kernel;
+  /** Its record, and the index of that. */
+  readonly record: ProcessRecord;
+  readonly index: number;
   readonly pid: number;
   readonly memory: GuestMemory;
   readonly space: AddressSpace;
@@ -21,10 +30,8 @@ export interface Process {
   readonly attributes: Attributes;
   readonly signals: ProcessSignals;
   readonly timers: Timers;
-  /** Of the program that runs: guest path of its file, argument vector, environment as `K=V`, all as latin1 strings. */
+  /** Guest path of the program's file, latin1. */
   exe: string;
-  args: readonly string[];
-  env: readonly string[];
   /** The auxiliary vector as it stands on the stack, for /proc/self/auxv. */
   auxv: Uint8Array;
   /** When it started: CLOCK_BOOTTIME in seconds. */
@@ -33,14 +40,20 @@ export interface Process {
   readonly log: (line: string) => void;
   /** Told of each signal that is about to be handled, or to do what its default is. */
   signalled?: (info: SigInfo) => void;
-  /** Set by exit_group or a fatal signal: the engine loop ends. */
-  exit: Exit | undefined;
+  /** How it ended, by exit_group or a fatal signal: the engine loop ends. */
+  readonly exit: Exit | undefined;
+  readonly options: EngineOptions;
+  /** What makes workers for its threads; undefined where it never had more than one. */
+  workers?: WorkerPool;
 }
 
 export type Exit = { readonly code: number } | { readonly signal: number; readonly coreDumped: boolean };
 
-/** A guest thread. */
+/** A guest thread, as the worker sees it that runs it. */
 export interface Task {
+  /** Its record, and the index of that. */
+  readonly record: TaskRecord;
+  readonly index: number;
   readonly tid: number;
   readonly process: Process;
   readonly hart: Hart;
@@ -52,4 +65,6 @@ export interface Task {
   clearTid: number;
   robustList: number;
   rseq: number;
+  /** It executes nothing more, while its process goes on. */
+  ended: boolean;
 }

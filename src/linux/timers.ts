@@ -2,12 +2,14 @@
 // its signal; the engine's loop asks for that at safepoints, and whoever sleeps wakes up for it.
 // A periodic timer whose signal is still pending counts an overrun instead of a second signal, as POSIX asks.
 import { after, Clock, nanosecondsBetween, readClock, second, type Timespec, timeUntil } from "../host/clock.ts";
+import { type Mutex, withLock } from "../sync/mutex.ts";
 import { canJump, isCpuClock, profClock, virtualClock } from "./clocks.ts";
 import { errno } from "./errno.ts";
 import { kernelInfo, Sig, timerInfo } from "./siginfo.ts";
 import { isPending } from "./signal-queue.ts";
-import { addOverrun, isIgnored, queueSignal } from "./signals.ts";
+import { addOverrun, isIgnored, type SignalTarget, sendSignal } from "./signals.ts";
 import type { Process, Task } from "./task.ts";
+import { TaskField, taskAt, threadsOf } from "./tasks.ts";
 
 /** Fields of a timer, in float64 words. */
 const Field = {
@@ -41,17 +43,27 @@ export const Notify = { signal: 0, none: 1, thread: 2, threadId: 4 } as const;
 export const intervalTimers = 3;
 const maxTimers = 1024;
 
-/** Word 0: how many are armed; 1: slots ever used, the interval timers included. The slots follow. */
+/** Word 0: how many are armed; 1: slots ever used, the interval timers included; 2: a lock. The slots follow. */
 export interface Timers {
   readonly words: Float64Array;
+  /** Guards the rest. */
+  readonly guard: Mutex;
 }
 const armedCount = 0;
 const usedSlots = 1;
-const header = 2;
+const guardWord = 2;
+const header = 3;
+
+/** The timers behind these words, which another worker may share. */
+export const attachTimers = (words: Float64Array): Timers => ({
+  words,
+  guard: { words: new Int32Array(words.buffer), index: guardWord * 2 },
+});
 
 const base = (slot: number): number => header + slot * stride;
 
-export function newTimers(): Timers {
+/** Words of a new process's timers. */
+export function newTimers(): Timers["words"] {
   const words = new Float64Array(new SharedArrayBuffer(base(intervalTimers + maxTimers) * 8));
   words[usedSlots] = intervalTimers;
   const setUp = (slot: number, clock: number, signo: number): void => {
@@ -62,7 +74,7 @@ export function newTimers(): Timers {
   setUp(0, Clock.MONOTONIC, Sig.ALRM);
   setUp(1, virtualClock, Sig.VTALRM);
   setUp(2, profClock, Sig.PROF);
-  return { words };
+  return words;
 }
 
 /** What timer_create says: where the signal goes, and with which value (two words). Undefined: SIGALRM with the id. */
@@ -75,7 +87,10 @@ export interface Event {
 }
 
 /** A new timer on a clock (a `sharedClock`). Its id, or -EAGAIN. */
-export function createTimer(timers: Timers, clock: number, event: Event | undefined): number {
+export const createTimer = (timers: Timers, clock: number, event: Event | undefined): number =>
+  withLock(timers.guard, () => create(timers, clock, event));
+
+function create(timers: Timers, clock: number, event: Event | undefined): number {
   const w = timers.words;
   for (let slot = intervalTimers; slot < intervalTimers + maxTimers; slot++) {
     const at = base(slot);
@@ -102,9 +117,8 @@ export function timerSlot(timers: Timers, id: number): number {
   return there ? intervalTimers + id : -errno.EINVAL;
 }
 
-export function deleteTimer(timers: Timers, slot: number): void {
-  setState(timers, slot, State.free);
-}
+export const deleteTimer = (timers: Timers, slot: number): void =>
+  withLock(timers.guard, () => setState(timers, slot, State.free));
 
 function setState(timers: Timers, slot: number, state: number): void {
   const w = timers.words;
@@ -122,8 +136,15 @@ export interface Setting {
 
 const zero: Timespec = { sec: 0, nsec: 0 };
 
-/** Arms or disarms a timer. `absolute`: the value is a time of its clock, not a span. */
-export function setTimer(timers: Timers, slot: number, { value, interval }: Setting, absolute: boolean): void {
+/** Arms or disarms a timer. `absolute`: the value is a time of its clock, not a span. Answers as `getTimer` did before. */
+export const setTimer = (timers: Timers, slot: number, setting: Setting, absolute: boolean): Setting =>
+  withLock(timers.guard, () => {
+    const before = settingOf(timers, slot);
+    arm(timers, slot, setting, absolute);
+    return before;
+  });
+
+function arm(timers: Timers, slot: number, { value, interval }: Setting, absolute: boolean): void {
   const w = timers.words;
   const at = base(slot);
   w[at + Field.overrun] = w[at + Field.overrunBefore] = 0;
@@ -176,7 +197,10 @@ function advance(timers: Timers, slot: number, overdue: number): number {
 }
 
 /** The time that is left, and the interval: what timer_gettime and getitimer answer. At least a nanosecond is left while armed. */
-export function getTimer(timers: Timers, slot: number): Setting {
+export const getTimer = (timers: Timers, slot: number): Setting =>
+  withLock(timers.guard, () => settingOf(timers, slot));
+
+function settingOf(timers: Timers, slot: number): Setting {
   const w = timers.words;
   const at = base(slot);
   const interval = { sec: w[at + Field.intervalSec]!, nsec: w[at + Field.intervalNsec]! };
@@ -186,14 +210,29 @@ export function getTimer(timers: Timers, slot: number): Setting {
   return { value: timeUntil(nowOn(w[at + Field.deadlineClock]!), deadlineOf(w, at)) ?? nothingLeft, interval };
 }
 
-const targetOf = (t: Task, w: Float64Array, at: number): Task | Process =>
-  w[at + Field.tid] === t.tid ? t : t.process;
+/** Whom a timer's signal is for; undefined where it is for a thread that is no more. */
+function targetOf({ kernel, record, index }: Process, w: Float64Array, at: number): SignalTarget | undefined {
+  const tid = w[at + Field.tid]!;
+  if (tid === 0) return { kernel, process: record, thread: undefined };
+  const thread = threadsOf(kernel, index)
+    .map((task) => taskAt(kernel, task))
+    .find(({ i32 }) => i32[TaskField.tid] === tid);
+  return thread && { kernel, process: record, thread };
+}
+
+/** Whether a timer's signal is still pending. Then it gets `more` overruns. */
+function isStillPending(p: Process, slot: number, more: number): boolean {
+  const w = p.timers.words;
+  const at = base(slot);
+  const target = targetOf(p, w, at);
+  return target !== undefined && addOverrun(target, w[at + Field.signo]!, slot - intervalTimers, more);
+}
 
 /** Expirations of a timer_create timer that the signal delivered last did not count. */
 export function timerOverrun(t: Task, slot: number): number {
   const w = t.process.timers.words;
   const at = base(slot);
-  const pending = addOverrun(targetOf(t, w, at), w[at + Field.signo]!, slot - intervalTimers, 0);
+  const pending = isStillPending(t.process, slot, 0);
   return Math.min(w[at + (pending ? Field.overrunBefore : Field.overrun)]!, 0x7fffffff);
 }
 
@@ -202,8 +241,11 @@ export const timersArmed = (timers: Timers): boolean => timers.words[armedCount]
 
 /** Queues the signals of all timers whose time has come. Cheap where none is armed. */
 export function expireTimers(t: Task): void {
-  const timers = t.process.timers;
-  if (!timersArmed(timers)) return;
+  if (timersArmed(t.process.timers)) withLock(t.process.timers.guard, () => expireArmed(t.process));
+}
+
+function expireArmed(p: Process): void {
+  const { kernel, record: process, timers } = p;
   const w = timers.words;
   for (let slot = 0; slot < w[usedSlots]!; slot++) {
     const at = base(slot);
@@ -211,17 +253,19 @@ export function expireTimers(t: Task): void {
     const overdue = -left(w, at);
     if (overdue < 0) continue;
     const times = advance(timers, slot, overdue);
-    if (slot < intervalTimers) queueSignal(t.process, w[at + Field.signo]!, kernelInfo(w[at + Field.signo]!));
-    else fire(t, slot, times);
+    const signo = w[at + Field.signo]!;
+    if (slot < intervalTimers) sendSignal({ kernel, process, thread: undefined }, signo, kernelInfo(signo));
+    else fire(p, slot, times);
   }
 }
 
-function fire(t: Task, slot: number, times: number): void {
-  const w = t.process.timers.words;
+function fire(p: Process, slot: number, times: number): void {
+  const w = p.timers.words;
   const at = base(slot);
-  const target = targetOf(t, w, at);
+  const target = targetOf(p, w, at);
   const signo = w[at + Field.signo]!;
   const id = slot - intervalTimers;
+  if (target === undefined) return;
   if (addOverrun(target, signo, id, times)) {
     w[at + Field.overrun]! += times;
     return;
@@ -229,7 +273,7 @@ function fire(t: Task, slot: number, times: number): void {
   w[at + Field.overrunBefore] = w[at + Field.overrun]!;
   w[at + Field.overrun] = times - 1;
   const overrun = Math.min(times - 1, 0x7fffffff);
-  queueSignal(target, signo, timerInfo(signo, id, overrun, w[at + Field.valueLo]!, w[at + Field.valueHi]!));
+  sendSignal(target, signo, timerInfo(signo, id, overrun, w[at + Field.valueLo]!, w[at + Field.valueHi]!));
 }
 
 // How long a sleeper trusts a deadline on a clock that somebody may set.
@@ -241,23 +285,21 @@ const ignoredPeriod = 1e6;
  * Nanoseconds until a sleeping thread must look at the timers again, Infinity where it need not. CPU time passes only
  * while some thread runs, which then looks itself; nor does a timer matter that could only count an overrun.
  */
-export function nextExpiry(t: Task): number {
-  const timers = t.process.timers;
+export const nextExpiry = ({ process }: Task): number =>
+  timersArmed(process.timers) ? withLock(process.timers.guard, () => nearestExpiry(process)) : Number.POSITIVE_INFINITY;
+
+function nearestExpiry(p: Process): number {
+  const w = p.timers.words;
   let nearest = Number.POSITIVE_INFINITY;
-  if (!timersArmed(timers)) return nearest;
-  const w = timers.words;
   for (let slot = 0; slot < w[usedSlots]!; slot++) {
     const at = base(slot);
     if (w[at] !== State.armed || w[at + Field.notify] === Notify.none) continue;
     const clock = w[at + Field.deadlineClock]!;
     if (isCpuClock(clock)) continue;
     const signo = w[at + Field.signo]!;
-    const stillPending =
-      slot < intervalTimers
-        ? isPending(t.process.signals.pending, signo)
-        : addOverrun(targetOf(t, w, at), signo, slot - intervalTimers, 0);
+    const stillPending = slot < intervalTimers ? isPending(p.record.pending, signo) : isStillPending(p, slot, 0);
     if (stillPending) continue;
-    const wait = Math.max(isIgnored(t.process.signals, signo) ? ignoredPeriod : 0, left(w, at));
+    const wait = Math.max(isIgnored(p.record, signo) ? ignoredPeriod : 0, left(w, at));
     nearest = Math.min(nearest, canJump(clock) ? Math.min(wait, trust) : wait);
   }
   return nearest;

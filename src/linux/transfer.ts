@@ -1,5 +1,6 @@
 // Bytes between host descriptors and guest memory: which part of a buffer may be used, vectors, and reads and writes of
 // the descriptors that the personality answers itself.
+import type { HostCall } from "../host/numbers.ts";
 import { setVector, vectorLimit } from "../host/scratch.ts";
 import { FileType, statOf } from "../host/stat.ts";
 import { host } from "../host/syscall.ts";
@@ -8,14 +9,13 @@ import { errno } from "./errno.ts";
 import { FdKind, fdData, fdKind, hostFd, setFdData } from "./fds.ts";
 import { descriptorPath } from "./file-system.ts";
 import { limitOf, Resource } from "./limits.ts";
-import { sendTimeout } from "./message.ts";
 import { O } from "./open-flags.ts";
 import { procNode } from "./proc.ts";
 import { Sig } from "./siginfo.ts";
 import { readSignalFd } from "./signalfd.ts";
-import { queueSignal, signalPending } from "./signals.ts";
+import { queueSignal } from "./signals.ts";
 import type { Task } from "./task.ts";
-import { blocking, isNonblocking, mayBeWoken, Poll, untilReady } from "./wait.ts";
+import { type Limit, moveAll, sending, sleepOn } from "./wait.ts";
 
 /** Most bytes that one call moves, as in Linux. */
 export const maxTransfer = 0x7ffff000;
@@ -114,43 +114,36 @@ function neverWaits(t: Task, fd: number, h: number): boolean {
   return fdData(fds, fd) === Waits.never;
 }
 
-/** Makes a host call on a descriptor, asleep in the way of wait.ts where it may block. */
-export function onDescriptor(t: Task, fd: number, h: number, events: number, attempt: () => number): number {
-  return neverWaits(t, fd, h) ? attempt() : blocking(t, h, events, attempt);
-}
-
-/** Bytes that a pipe takes whole where it has room for any. */
-const pipeAtom = 4096;
-const [MSG_DONTWAIT, MSG_NOSIGNAL] = [0x40, 0x4000];
-
-/**
- * Writes `n` usable guest bytes at the file's position. The host would sleep until a pipe or a socket has taken the last
- * of them: where something may have to wake the thread, they go in pieces for which there is room.
- */
-export function writeOut(t: Task, fd: number, h: number, address: number, n: number): number {
-  const write = (from: number, bytes: number) => host("write", h, hostAddress(t, from, bytes), bytes);
-  const inPieces = n > pipeAtom && !neverWaits(t, fd, h) && mayBeWoken(t) && !isNonblocking(h);
-  const type = inPieces ? fileType(h) : 0;
-  if (type !== FileType.fifo && type !== FileType.socket)
-    return written(
-      t,
-      onDescriptor(t, fd, h, Poll.OUT, () => write(address, n)),
-    );
-  const timeout = () => sendTimeout(h);
-  for (let done = 0; done < n; ) {
-    const [from, left] = [address + done, n - done];
-    const result =
-      type === FileType.fifo
-        ? blocking(t, h, Poll.OUT, () => write(from, Math.min(left, pipeAtom)))
-        : untilReady(t, h, Poll.OUT, () => host("sendto", h, hostAddress(t, from, left), left, sendBits), timeout);
-    if (written(t, result) <= 0) return done > 0 ? done : result;
-    done += result;
-    // With the signal, the timer that would end the next sleep is gone.
-    if (signalPending(t)) return done;
+/** Makes a host call on a descriptor, one that signals end where it may block. */
+export function onDescriptor(
+  t: Task,
+  fd: number,
+  h: number,
+  limit: Limit,
+  name: HostCall,
+  a: number,
+  b: number | bigint,
+  c?: number,
+  d?: number,
+  e?: number,
+  f?: number,
+): number {
+  if (neverWaits(t, fd, h)) {
+    const result = host(name, a, b, c, d, e, f);
+    // Of a file system that is a program.
+    if (result !== -errno.EINTR) return result;
   }
-  return n;
+  return sleepOn(t, h, limit, name, a, b, c, d, e, f);
 }
-const sendBits = MSG_DONTWAIT | MSG_NOSIGNAL;
+
+/** Writes `n` usable guest bytes at the file's position. */
+export const writeOut = (t: Task, fd: number, h: number, address: number, n: number): number =>
+  written(
+    t,
+    moveAll(t, n, (done) =>
+      onDescriptor(t, fd, h, sending, "write", h, hostAddress(t, address + done, n - done), n - done),
+    ),
+  );
 
 /** Passes on what a write answered; a pipe or socket without a reader also sends SIGPIPE. */
 export function written(t: Task, result: number): number {

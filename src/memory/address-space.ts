@@ -5,19 +5,21 @@
 // from its top to the end the area of mmap, filled first-fit from below, because the WebAssembly memory grows upwards
 // and is cheapest to use below 2 GiB.
 //
-// Page table and host are changed in an order that other threads survive: rights are taken from the page table before
-// the host's pages change, and given after.
+// Page table and host are changed in an order that other threads survive: rights are taken from the page table, then
+// every thread that runs guest code passes a safepoint, then the host's pages change; rights are given after that. What is
+// exported here and in the other files takes the layout lock itself, where its comment does not say that it is held.
 import { served } from "./backing.ts";
 import {
   addressLimit,
+  changePages,
   dropCode,
   type GuestMemory,
   growTo,
   guestBase,
   Page,
   pageSize,
-  pagesChanged,
 } from "./guest-memory.ts";
+import { attachSharing, quiesce, quiesceCode, type Sharing, tryLayout, withLayout } from "./sharing.ts";
 import {
   clip,
   commit,
@@ -31,6 +33,7 @@ import {
   isFile,
   type Mappings,
   newMappings,
+  sharedPart,
   startOf,
   type Vma,
   VmaFlag,
@@ -44,8 +47,11 @@ export type SpaceLimit = "as" | "data" | "stack" | "memlock";
 
 export interface AddressSpace extends Mappings {
   readonly memory: GuestMemory;
+  readonly sharing: Sharing;
   /** The process's resource limits. */
   limit: (what: SpaceLimit) => number;
+  /** An inode number for shared anonymous memory, one for all address spaces. */
+  nextInode: () => number;
 }
 
 /** Guest addresses end here; the 64 KiB above stay free, so that no access wraps. */
@@ -89,9 +95,29 @@ export function newAddressSpace(memory: GuestMemory, layout: Layout = layoutFor(
 /** The address space of a process as another of its workers sees it: over that worker's views of the same buffers. */
 export function attachAddressSpace(memory: GuestMemory, mappings: Mappings): AddressSpace {
   const limit = (what: SpaceLimit): number => (what === "stack" ? defaultStackLimit : Number.POSITIVE_INFINITY);
-  const space: AddressSpace = { ...mappings, memory, limit };
-  memory.fault = (addr, bits) => faultBits(space, addr, bits) === undefined;
+  let inodes = 0;
+  const sharing = attachSharing(sharedPart(mappings.head));
+  const space: AddressSpace = { ...mappings, memory, sharing, limit, nextInode: () => ++inodes };
+  memory.fault = (addr, bits) => {
+    const mended = tryLayout(sharing, () => faultBits(space, addr, bits) === undefined);
+    if (mended === undefined) sharing.undecided = { addr, bits };
+    return mended;
+  };
   return space;
+}
+
+/** An operation that has the layout lock while it is done. */
+export const guarded =
+  <Rest extends unknown[], Result>(operation: (space: AddressSpace, ...rest: Rest) => Result) =>
+  (space: AddressSpace, ...rest: Rest): Result =>
+    withLayout(space.sharing, () => operation(space, ...rest));
+
+/** Mends, as far as possible, what could not be decided in guest code, which has been left. */
+export function decideFault({ sharing, memory }: AddressSpace): void {
+  const { undecided } = sharing;
+  if (undecided === undefined) return;
+  sharing.undecided = undefined;
+  memory.fault(undecided.addr, undecided.bits);
 }
 
 /** Only while nothing is mapped. */
@@ -113,32 +139,21 @@ export function setCode(space: AddressSpace, start: number, end: number): void {
 export const pageBits = (prot: number): number =>
   (prot & PROT_WRITE ? Page.read | Page.write : prot & PROT_READ ? Page.read : 0) | (prot & PROT_EXEC ? Page.exec : 0);
 
-/** Takes all rights from pages `[start, end)`, and drops what was made of their code. Watchpoints stay. */
-export function clearPages(space: AddressSpace, start: number, end: number): void {
-  const { pages } = space.memory;
-  dropCode(space.memory, start, end);
-  for (let page = start; page < end; page++) pages[page]! &= Page.watch;
-  pagesChanged(space.memory, start, end);
+/** Takes all rights from pages `[start, end)`, and drops what was made of their code. Watchpoints stay. True where some page had rights: it takes a `settle` until nobody uses them. */
+export const clearPages = (space: AddressSpace, start: number, end: number): boolean =>
+  changePages(space.memory, start, end, Page.watch, 0);
+
+/** Gives pages `[start, end)` new rights in place of those that they had. Pages past the end of their file stay so. Answers as `clearPages`. */
+export function paintPages(space: AddressSpace, start: number, end: number, bits: number): boolean {
+  return changePages(space.memory, start, end, Page.watch | Page.bus, bits);
 }
 
-/** Gives pages `[start, end)` new rights. Pages past the end of their file stay so. */
-export function paintPages(space: AddressSpace, start: number, end: number, bits: number): void {
-  const { pages } = space.memory;
-  dropCode(space.memory, start, end);
-  for (let page = start; page < end; page++) {
-    const old = pages[page]!;
-    pages[page] = (old & Page.watch) | (old & Page.bus ? Page.bus : bits);
-  }
-  pagesChanged(space.memory, start, end);
-}
+/** Marks pages as past the end of their file. Answers as `clearPages`. */
+export const markBus = (space: AddressSpace, start: number, end: number): boolean =>
+  changePages(space.memory, start, end, Page.watch, Page.bus);
 
-/** Marks pages as past the end of their file. */
-export function markBus(space: AddressSpace, start: number, end: number): void {
-  const { pages } = space.memory;
-  dropCode(space.memory, start, end);
-  for (let page = start; page < end; page++) pages[page] = (pages[page]! & Page.watch) | Page.bus;
-  pagesChanged(space.memory, start, end);
-}
+/** Waits until no thread uses rights that were taken; may be called with the layout lock held, but not in guest code. */
+export const settle = ({ sharing, memory }: AddressSpace): void => quiesce(sharing, memory);
 
 const growthStep = 64 * mebi;
 // From 2 GiB on, the engine's typed arrays are 2 to 12 times slower at every index (Bun 1.4.5: 1.3 ns become 3 to 15).
@@ -153,7 +168,10 @@ export function reachTo(space: AddressSpace, end: number): boolean {
   const bytes = end * pageSize;
   if (bytes <= m.size) return true;
   const most = bytes <= fastSize ? fastSize : addressLimit;
-  return growTo(m, Math.min(Math.max(bytes, m.size + growthStep), most)) || growTo(m, bytes);
+  if (!growTo(m, Math.min(Math.max(bytes, m.size + growthStep), most)) && !growTo(m, bytes)) return false;
+  // Views that end before a page which the table allows would read nothing there.
+  settle(space);
+  return true;
 }
 
 export type FaultKind = "read" | "write" | "exec";
@@ -161,8 +179,9 @@ export type FaultKind = "read" | "write" | "exec";
 export type SegvOrBus = "SEGV_MAPERR" | "SEGV_ACCERR" | "BUS_ADRERR";
 
 /** What a signal says of an access that was refused. */
-export const faultOf = (space: AddressSpace, addr: number, kind: FaultKind): SegvOrBus =>
-  faultBits(space, addr, Page[kind]) ?? "SEGV_ACCERR";
+export const faultOf = guarded(
+  (space, addr: number, kind: FaultKind): SegvOrBus => faultBits(space, addr, Page[kind]) ?? "SEGV_ACCERR",
+);
 
 /**
  * Why an access to `addr` is refused that found its page without the right. Undefined where it works now and is to be
@@ -199,39 +218,58 @@ function growStack(space: AddressSpace, page: number): Vma | undefined {
 
 /**
  * Asks the host whether the page of `addr`, past the end of its file when last seen, is within it by now. True, and the page
- * has its rights, if so.
+ * has its rights, if so. The layout lock is held.
  */
 export function busFault(space: AddressSpace, addr: number): boolean {
   const page = Math.floor(addr / pageSize);
   const v = vmaOf(space, page);
   if (v === undefined || !served(space.memory, page)) return false;
-  space.memory.pages[page]! &= ~Page.bus;
-  paintPages(space, page, page + 1, pageBits(v.prot));
+  changePages(space.memory, page, page + 1, Page.watch, pageBits(v.prot));
   return true;
 }
 
 /**
  * A file is about to end at `size` bytes: pages of its mappings past that give SIGBUS from now on. Called before the host
- * is told to truncate, since the emulator itself would not survive to touch them after. Growth needs no call.
+ * is told to truncate, so that guest code does not touch them after. Growth needs no call.
  */
-export function fileResized(space: AddressSpace, file: FileIdentity, size: number): void {
+export const fileResized = guarded((space, file: FileIdentity, size: number): void => {
   const filePages = Math.ceil(size / pageSize);
+  let taken = false;
   for (let i = 0; i < vmaCount(space); i++) {
     if ((flagsOf(space, i) & VmaFlag.sized) === 0) continue;
     const v = vmaAt(space, i);
     if (!isFile(space, v.file, file)) continue;
     const start = Math.max(v.start, v.start + filePages - v.offset);
-    if (start < v.end) markBus(space, start, v.end);
+    if (start < v.end && markBus(space, start, v.end)) taken = true;
   }
-}
+  if (taken) settle(space);
+});
 
 /** Drops what was made of code that others may change: of mappings that are shared, with a file or at another address. */
-export function dropSharedCode(space: AddressSpace): void {
+function dropShared(space: AddressSpace): void {
   for (let i = 0; i < vmaCount(space); i++)
     if (flagsOf(space, i) & VmaFlag.shared) dropCode(space.memory, startOf(space, i), endOf(space, i));
 }
 
-/** First page of `n` free pages: at the hint (a page, 0 for none) if they are free there, else the first in the area of mmap. */
+/**
+ * Drops what was made of code of shared mappings, for fence.i: guest code may be running. False where nothing could be
+ * done, since another thread is changing the address space.
+ */
+export const dropSharedCode = (space: AddressSpace): boolean =>
+  tryLayout(space.sharing, () => {
+    dropShared(space);
+    return true;
+  }) ?? false;
+
+/** Drops what was made of code between two addresses, and of shared mappings; with `everywhere` no thread executes it any more. */
+export const flushCode = guarded((space, start: number, end: number, everywhere: boolean): void => {
+  const { inside } = cut(space, Math.floor(start / pageSize), Math.ceil(end / pageSize));
+  for (const v of inside) dropCode(space.memory, v.start, v.end);
+  dropShared(space);
+  if (everywhere) quiesceCode(space.sharing, space.memory);
+});
+
+/** First page of `n` free pages: at the hint (a page, 0 for none) if they are free there, else the first in the area of mmap. The layout lock is held, or nobody else is there. */
 export function findFree(space: AddressSpace, hint: number, n: number): number | undefined {
   const limit = taskSize / pageSize;
   if (hint !== 0 && hint + n <= limit && isFree(space, hint, hint + n)) return hint;
@@ -247,7 +285,7 @@ export function findFree(space: AddressSpace, hint: number, n: number): number |
   return candidate + n <= limit ? candidate : undefined;
 }
 
-/** Whether nothing, and no guard gap, is in pages `[start, end)`. */
+/** Whether nothing, and no guard gap, is in pages `[start, end)`. The layout lock is held. */
 export function isFree(space: AddressSpace, start: number, end: number): boolean {
   const i = indexFrom(space, start);
   return i === vmaCount(space) || end <= lowEdge(space, i);

@@ -1,7 +1,7 @@
 // What a process says about its mappings without changing where they are: madvise, msync, mincore and the mlock family.
 // Locking is book-keeping: limits and errors are Linux's, but the host's pages are not locked.
 import { constants } from "node:os";
-import { type AddressSpace, busFault, pageBits, taskSize } from "./address-space.ts";
+import { type AddressSpace, busFault, guarded, pageBits, taskSize } from "./address-space.ts";
 import { advise, discard, residency, sync } from "./backing.ts";
 import { dropCode, Page, pageSize } from "./guest-memory.ts";
 import { lockedPages } from "./map.ts";
@@ -66,7 +66,9 @@ function rangeOf(addr: number, length: number): readonly [number, number] | numb
  * madvise. As in Linux, advice to a range with holes is taken for what is mapped, and the answer is -ENOMEM then: this is
  * the one operation that does something and answers an error.
  */
-export function madvise(space: AddressSpace, addr: number, length: number, advice: number): number {
+export const madvise = guarded(doMadvise);
+
+function doMadvise(space: AddressSpace, addr: number, length: number, advice: number): number {
   if (!known.has(advice)) return -EINVAL;
   const range = rangeOf(addr, length);
   if (typeof range === "number") return range;
@@ -153,7 +155,9 @@ function setFlags(
 export const SyncFlag = { ASYNC: 1, INVALIDATE: 2, SYNC: 4 } as const;
 
 /** msync. Answers 0. What is mapped is written also where -ENOMEM tells of a hole. */
-export function msync(space: AddressSpace, addr: number, length: number, flags: number): number {
+export const msync = guarded(doMsync);
+
+function doMsync(space: AddressSpace, addr: number, length: number, flags: number): number {
   if ((flags & ~7) !== 0 || (flags & 5) === 5) return -EINVAL;
   const range = rangeOf(addr, length);
   if (typeof range === "number") return range;
@@ -169,7 +173,9 @@ export function msync(space: AddressSpace, addr: number, length: number, flags: 
 }
 
 /** mincore: one byte a page, bit 0 where the host has it in memory; or -errno. */
-export function mincore(space: AddressSpace, addr: number, length: number): Uint8Array | number {
+export const mincore = guarded(doMincore);
+
+function doMincore(space: AddressSpace, addr: number, length: number): Uint8Array | number {
   const range = rangeOf(addr, length);
   if (typeof range === "number") return range;
   const [start, end] = range;
@@ -188,7 +194,9 @@ function lockLimit(space: AddressSpace, pages: number): number {
 const allLocks = VmaFlag.locked | VmaFlag.lockOnFault;
 
 /** mlock, mlock2 (with `onFault`), and munlock (`lock` false). Answers 0. The address need not be aligned. */
-export function lockRange(space: AddressSpace, addr: number, length: number, lock: boolean, onFault: boolean): number {
+export const lockRange = guarded(doLockRange);
+
+function doLockRange(space: AddressSpace, addr: number, length: number, lock: boolean, onFault: boolean): number {
   if (lock && space.limit("memlock") === 0) return -EPERM;
   if (length === 0) return 0;
   if (addr >= taskSize || length > taskSize - addr) return -ENOMEM;
@@ -209,7 +217,9 @@ const lockBits = (onFault: boolean): number => VmaFlag.locked | (onFault ? VmaFl
 export const LockAllFlag = { CURRENT: 1, FUTURE: 2, ONFAULT: 4 } as const;
 
 /** mlockall. Answers 0. */
-export function lockAll(space: AddressSpace, flags: number): number {
+export const lockAll = guarded(doLockAll);
+
+function doLockAll(space: AddressSpace, flags: number): number {
   if (flags === 0 || (flags & ~7) !== 0 || flags === LockAllFlag.ONFAULT) return -EINVAL;
   const error = lockLimit(space, flags & LockAllFlag.CURRENT ? space.head[Head.total]! : 0);
   if (error < 0) return error;
@@ -219,7 +229,9 @@ export function lockAll(space: AddressSpace, flags: number): number {
 }
 
 /** munlockall. Answers 0. */
-export function unlockAll(space: AddressSpace): number {
+export const unlockAll = guarded(doUnlockAll);
+
+function doUnlockAll(space: AddressSpace): number {
   space.head[Head.future] = 0;
   return setAllLocks(space, 0);
 }

@@ -3,8 +3,13 @@
 // lies the guest's: a guest address is an offset from there, in JavaScript's views and in WebAssembly (as the constant
 // offset of an access) alike. So translated code reaches all three as its first memory, which is the fastest, and no
 // guest address, being unsigned, can reach what lies before. What is mapped where is address-space.ts's job.
-import { guardLostPages } from "../host/lost-pages.ts";
+//
+// Any thread may read a byte of the page table at any time. Who changes some holds the table's lock meanwhile, for no
+// longer: the engine cannot change a byte atomically (an optimized Atomics.and left 0 in it, Bun 1.4.5).
+import { guardLostPages, lostCellWords } from "../host/lost-pages.ts";
 import { addressOf } from "../host/syscall.ts";
+import { lock, type Mutex, unlock } from "../sync/mutex.ts";
+import { changesFrom, logWords, noteChange, sequenceOf } from "./change-log.ts";
 
 export const pageSize = 4096;
 const pageShift = 12;
@@ -37,7 +42,13 @@ export interface GuestMemory {
   readonly memory: WebAssembly.Memory;
   /** The page table. Index: address >>> 12. */
   readonly pages: Uint8Array;
-  /** Where the host replaced a page that its file lost, by zeros: the address of the access, then 1. See host/lost-pages.ts. */
+  /** Held by who changes the page table, or `log`. Nothing is waited for by its owner. */
+  readonly tableLock: Mutex;
+  /** What changed that has a page table's mark of code, and when the memory grew: change-log.ts. */
+  readonly log: Int32Array;
+  /** How far this worker has read the log. */
+  seen: number;
+  /** Where the host replaced pages that their files lost, by zeros: cells of host/lost-pages.ts. */
   readonly lost: Int32Array;
   u8: Uint8Array;
   i8: Int8Array;
@@ -49,20 +60,26 @@ export interface GuestMemory {
   hostBase: number;
   /** Bytes that the memory has now: views end here. */
   size: number;
-  /** Set by the engine: code in `[start, end)` is about to change, so what was made of it must go. */
+  /** Set by the engine: code in `[start, end)` changes, so what this worker made of it must go. */
   codeChanged: (start: number, end: number) => void;
   /**
    * Set by the address space: the page of `addr` lacks some of `bits`. True where that has been mended (the stack grew,
-   * a mapped file reaches this far by now), so that the page table is worth another look.
+   * a mapped file reaches this far by now), so that the page table is worth another look. Undefined where another thread is
+   * changing the address space and this one runs guest code: it has to leave that, and try the access again.
    */
-  fault: (addr: number, bits: number) => boolean;
+  fault: (addr: number, bits: number) => boolean | undefined;
 }
 
 const wasmPage = 65536;
 const pageCount = 2 ** 32 / pageSize;
 // Byte offsets in the memory: the page table is at 0.
-const lostOffset = pageCount;
-const hartsOffset = lostOffset + pageSize;
+const headOffset = pageCount;
+const hartsOffset = headOffset + pageSize;
+
+// Words of the page behind the page table.
+const HeadWord = { tableLock: 0, log: 16, lost: 512 } as const;
+if (HeadWord.log + logWords > HeadWord.lost || HeadWord.lost + lostCellWords > pageSize / 4)
+  throw new Error("the page behind the page table is too small");
 
 /** Bytes that a hart has in the memory: its state, and tables of what is translated for it. */
 export const hartBytes = 24 * kibi;
@@ -85,10 +102,15 @@ export function newGuestMemory(initial: number): GuestMemory {
 
 /** Views of a memory that exists. */
 export function attachGuestMemory(memory: WebAssembly.Memory): GuestMemory {
+  const head = new Int32Array(memory.buffer, headOffset, pageSize / 4);
+  const log = head.subarray(HeadWord.log, HeadWord.log + logWords);
   return {
     memory,
     pages: new Uint8Array(memory.buffer, 0, pageCount),
-    lost: new Int32Array(memory.buffer, lostOffset, 2),
+    tableLock: { words: head, index: HeadWord.tableLock },
+    log,
+    seen: sequenceOf(log),
+    lost: head.subarray(HeadWord.lost, HeadWord.lost + lostCellWords),
     codeChanged: () => {},
     fault: () => false,
     ...viewsOf(memory),
@@ -114,7 +136,7 @@ export function refresh(m: GuestMemory): void {
   if (m.memory.buffer.byteLength !== guestBase + m.size) Object.assign(m, viewsOf(m.memory));
 }
 
-/** Makes the memory at least `bytes` long. False where the engine refuses. */
+/** Makes the memory at least `bytes` long; other workers' views follow when they catch up. False where the engine refuses. */
 export function growTo(m: GuestMemory, bytes: number): boolean {
   refresh(m);
   if (bytes <= m.size) return true;
@@ -124,6 +146,9 @@ export function growTo(m: GuestMemory, bytes: number): boolean {
     return false;
   }
   refresh(m);
+  lock(m.tableLock);
+  noteChange(m.log, 0, 0);
+  unlock(m.tableLock);
   return true;
 }
 
@@ -139,8 +164,8 @@ export function accessibleLength(m: GuestMemory, addr: number, length: number, b
   let at = addr;
   while (at < end) {
     const page = Math.floor(at / pageSize);
-    if ((m.pages[page]! & bits) !== bits && !(m.fault(at, bits) && (m.pages[page]! & bits) === bits)) break;
-    at = (page + 1) * pageSize;
+    if ((m.pages[page]! & bits) === bits) at = (page + 1) * pageSize;
+    else if (m.fault(at, bits) !== true) break;
   }
   if (end > m.size) refresh(m);
   return Math.max(0, Math.min(at, end) - addr);
@@ -158,25 +183,84 @@ export function writable(m: GuestMemory, addr: number, length: number): Uint8Arr
   return m.u8.subarray(addr, addr + length);
 }
 
-/** Brings the bits that sum up others up to date. Follows every other change of the bytes of `[start, end)`. */
-export function pagesChanged(m: GuestMemory, start: number, end: number): void {
-  for (let page = start; page < end; page++) {
-    const byte = m.pages[page]!;
-    const read = (byte & (Page.read | Page.watch)) === Page.read ? Page.plainRead : 0;
-    const write = (byte & (Page.write | Page.code | Page.watch)) === Page.write ? Page.plainWrite : 0;
-    m.pages[page] = (byte & ~(Page.plainRead | Page.plainWrite)) | read | write;
-  }
+const rights = Page.read | Page.write | Page.exec;
+
+/** A byte with the bits that sum up others: past the end of its file a page has no rights. */
+function summed(byte: number): number {
+  if (byte & Page.bus) return byte & (Page.bus | Page.watch);
+  const read = (byte & (Page.read | Page.watch)) === Page.read ? Page.plainRead : 0;
+  const write = (byte & (Page.write | Page.code | Page.watch)) === Page.write ? Page.plainWrite : 0;
+  return (byte & ~(Page.plainRead | Page.plainWrite)) | read | write;
 }
 
-/** Tells the engine of each page in `[start, end)` (page numbers) that has code, and forgets that it has. */
-export function dropCode(m: GuestMemory, start: number, end: number): void {
+/**
+ * Changes the bytes of pages `[start, end)`: of each the bits of `keep` stay, and `set` is added. Where that ends a mark of
+ * code, all workers hear of it. Answers whether a page had a right that it has no more.
+ */
+export function changePages(m: GuestMemory, start: number, end: number, keep: number, set: number): boolean {
+  const { pages } = m;
+  let taken = 0;
+  let dropped = -1;
+  lock(m.tableLock);
   for (let page = start; page < end; page++) {
-    if (!(m.pages[page]! & Page.code)) continue;
-    // Not Atomics.and: once optimized (Bun 1.4.5), it left 0 in the byte.
-    m.pages[page]! &= ~Page.code;
-    pagesChanged(m, page, page + 1);
-    m.codeChanged(page * pageSize, (page + 1) * pageSize);
+    const old = pages[page]!;
+    const byte = summed((old & keep) | set);
+    pages[page] = byte;
+    const gone = old & ~byte;
+    taken |= gone;
+    if (gone & Page.code) {
+      if (dropped < 0) dropped = page;
+    } else if (dropped >= 0) {
+      noteChange(m.log, dropped, page);
+      dropped = -1;
+    }
   }
+  if (dropped >= 0) noteChange(m.log, dropped, end);
+  unlock(m.tableLock);
+  if (taken & Page.code) catchUp(m);
+  return (taken & rights) !== 0;
+}
+
+/** Puts bytes back that pages from `start` on had before, but for marks of code. */
+export function restorePages(m: GuestMemory, start: number, before: Uint8Array): void {
+  lock(m.tableLock);
+  before.forEach((byte, i) => {
+    m.pages[start + i] = summed(byte & ~Page.code);
+  });
+  unlock(m.tableLock);
+}
+
+/** Brings the bits that sum up others up to date, where the bytes of pages `[start, end)` were written as such. */
+export const pagesChanged = (m: GuestMemory, start: number, end: number): void =>
+  void changePages(m, start, end, -1, 0);
+
+/** Says that code of a page is about to be decoded or translated. */
+export function markCode(m: GuestMemory, page: number): void {
+  if ((m.pages[page]! & Page.code) === 0) changePages(m, page, page + 1, -1, Page.code);
+}
+
+/** Tells the engines of all workers of each page in `[start, end)` (page numbers) that has code, and forgets that it has. */
+export function dropCode(m: GuestMemory, start: number, end: number): void {
+  let first = start;
+  while (first < end && (m.pages[first]! & Page.code) === 0) first++;
+  if (first < end) changePages(m, first, end, ~Page.code, 0);
+}
+
+/** Drops what this worker made of code that has changed, by whomever, and renews its views. What it costs where nothing has: a comparison. */
+export function catchUp(m: GuestMemory): void {
+  if (sequenceOf(m.log) !== m.seen) catchUpWith(m);
+}
+
+function catchUpWith(m: GuestMemory): void {
+  lock(m.tableLock);
+  const changes = changesFrom(m.log, m.seen);
+  m.seen = sequenceOf(m.log);
+  unlock(m.tableLock);
+  refresh(m);
+  if (changes === undefined) m.codeChanged(0, 2 ** 32);
+  else
+    for (let i = 0; i < changes.length; i += 2)
+      if (changes[i]! < changes[i + 1]!) m.codeChanged(changes[i]! * pageSize, changes[i + 1]! * pageSize);
 }
 
 /** Copies bytes in. False, and nothing written, where some are not writable. */

@@ -6,6 +6,7 @@ import {
   type AddressSpace,
   clearPages,
   findFree,
+  guarded,
   isFree,
   type Layout,
   markBus,
@@ -17,6 +18,7 @@ import {
   paintPages,
   reachTo,
   setLayout,
+  settle,
   taskSize,
 } from "./address-space.ts";
 import {
@@ -31,7 +33,7 @@ import {
   liftShared,
   place,
 } from "./backing.ts";
-import { dropCode, pageSize } from "./guest-memory.ts";
+import { pageSize, restorePages } from "./guest-memory.ts";
 import {
   commit,
   covers,
@@ -98,7 +100,10 @@ export const noFile: MapSource = { fd: -1, offset: 0, name: "" };
  * mmap. Answers the address. For anonymous private memory a `name` (such as `[vdso]`) is what maps shows.
  * All numbers may be anything that a register can hold.
  */
-export function map(
+export const map = guarded(doMap);
+
+// As in Linux, the names that begin with `do` are those of operations for which the layout lock is held.
+function doMap(
   space: AddressSpace,
   addr: number,
   length: number,
@@ -167,7 +172,7 @@ export function map(
   else {
     const error = place(space.memory, lifted, start);
     if (error < 0) {
-      space.memory.pages.set(before, start);
+      restorePages(space.memory, start, before);
       return failure(error);
     }
   }
@@ -243,7 +248,7 @@ function anonymousBacking(space: AddressSpace, n: number, shared: boolean, name:
     return { lifted: undefined, flags: 0, file, pages: n };
   }
   if (hostedCount(space) >= maxHosted) return -ENOMEM;
-  const inoLow = ++space.head[Head.inodes]!;
+  const inoLow = space.nextInode();
   const file = internFile(space, { ...noDevice, minor: 1, inoLow, name: "/dev/zero (deleted)" });
   const lifted = file === 0 ? -ENOMEM : liftShared(n);
   if (!isLifted(lifted)) return lifted;
@@ -280,11 +285,10 @@ function hostedCount(space: AddressSpace): number {
   return n;
 }
 
-/** Clears the page table for `[start, end)` and answers what it held, without marks of code, to be put back on failure. */
+/** Clears the page table for `[start, end)`, so that no thread uses the pages, and answers what it held, to be put back on failure. */
 export function takeRights(space: AddressSpace, start: number, end: number): Uint8Array {
-  dropCode(space.memory, start, end);
   const before = space.memory.pages.slice(start, end);
-  clearPages(space, start, end);
+  if (clearPages(space, start, end)) settle(space);
   return before;
 }
 
@@ -296,36 +300,40 @@ export function release(space: AddressSpace, inside: readonly Vma[]): void {
 }
 
 /** munmap. Answers 0. */
-export function unmap(space: AddressSpace, addr: number, length: number): number {
+export const unmap = guarded((space, addr: number, length: number): number => {
   if (!aligned(addr) || addr > taskSize || length > taskSize - addr || length === 0) return -EINVAL;
-  return unmapPages(space, addr / pageSize, addr / pageSize + pagesOf(length));
-}
+  return doUnmap(space, addr / pageSize, addr / pageSize + pagesOf(length));
+});
 
 /** Unmaps pages `[start, end)`. 0 or -errno. */
-export function unmapPages(space: AddressSpace, start: number, end: number): number {
+export function doUnmap(space: AddressSpace, start: number, end: number): number {
   const old = cut(space, start, end);
   if (old.inside.length === 0) return 0;
   const change = edit(space, old, []);
   if (change.count > Math.max(maxMapCount, vmaCount(space))) return -ENOMEM;
-  for (const v of old.inside) clearPages(space, v.start, v.end);
+  let taken = false;
+  for (const v of old.inside) if (clearPages(space, v.start, v.end)) taken = true;
+  if (taken) settle(space);
   release(space, old.inside);
   commit(space, change);
   return 0;
 }
 
 /** Unmaps all and begins anew, for execve; or, without a layout, before the memory is given up. */
-export function clear(space: AddressSpace, layout: Layout | undefined): void {
-  unmapPages(space, 0, taskSize / pageSize);
-  space.head.fill(0);
+export const clear = guarded((space, layout: Layout | undefined): void => {
+  doUnmap(space, 0, taskSize / pageSize);
+  space.head.fill(0, 0, Head.words);
   if (layout !== undefined) setLayout(space, layout);
-}
+});
 
 const PROT_SEM = 8;
 const PROT_GROWSDOWN = 0x01000000;
 const PROT_GROWSUP = 0x02000000;
 
 /** mprotect. Answers 0. */
-export function protect(space: AddressSpace, addr: number, length: number, prot: number): number {
+export const protect = guarded(doProtect);
+
+function doProtect(space: AddressSpace, addr: number, length: number, prot: number): number {
   const grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
   if (grows === (PROT_GROWSDOWN | PROT_GROWSUP) || !aligned(addr)) return -EINVAL;
   if (length === 0) return 0;
@@ -355,7 +363,7 @@ export function protect(space: AddressSpace, addr: number, length: number, prot:
   if (change.count > Math.max(maxMapCount, vmaCount(space))) return -ENOMEM;
   if (newProt !== 0 && !reachTo(space, end)) return -ENOMEM;
   commit(space, change);
-  paintPages(space, start, end, pageBits(newProt));
+  if (paintPages(space, start, end, pageBits(newProt))) settle(space);
   return 0;
 }
 
@@ -366,12 +374,14 @@ export function setBrk(space: AddressSpace, addr: number): void {
 }
 
 /** brk. Answers the end of the heap, which is the old one where the new one could not be had. */
-export function brk(space: AddressSpace, addr: number): number {
+export const brk = guarded(doBrk);
+
+function doBrk(space: AddressSpace, addr: number): number {
   const { head } = space;
   const [first, now] = [head[Head.brkStart]!, head[Head.brk]!];
   if (addr < first || addr > taskSize || addr - first > space.limit("data")) return now;
   const [from, to] = [pagesOf(now), pagesOf(addr)];
-  if (to < from && unmapPages(space, to, from) < 0) return now;
+  if (to < from && doUnmap(space, to, from) < 0) return now;
   if (to > from && !growHeap(space, from, to)) return now;
   head[Head.brk] = addr;
   return addr;
@@ -383,5 +393,5 @@ function growHeap(space: AddressSpace, from: number, to: number): boolean {
   // A page stays free above the heap.
   if (to + 1 > ceiling || !isFree(space, from, to + 1)) return false;
   const flags = MapFlag.PRIVATE | MapFlag.ANONYMOUS | MapFlag.FIXED;
-  return map(space, from * pageSize, (to - from) * pageSize, PROT_READ | PROT_WRITE, flags) >= 0;
+  return doMap(space, from * pageSize, (to - from) * pageSize, PROT_READ | PROT_WRITE, flags) >= 0;
 }

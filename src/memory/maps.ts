@@ -1,16 +1,16 @@
 // What /proc says of an address space: the text of maps, and its sizes.
-import { type AddressSpace, PROT_EXEC, PROT_READ, PROT_WRITE, stackTop } from "./address-space.ts";
+import { type AddressSpace, guarded, PROT_EXEC, PROT_READ, PROT_WRITE, stackTop } from "./address-space.ts";
 import { residency } from "./backing.ts";
 import { pageSize } from "./guest-memory.ts";
 import { dataPages, lockedPages } from "./map.ts";
 import { fileAt, Head, type NamedFile, type Vma, VmaFlag, vmaAt, vmaCount } from "./vmas.ts";
 
 /** The text of /proc/self/maps, latin1. */
-export function mapsText(space: AddressSpace): string {
+export const mapsText = guarded((space): string => {
   let text = "";
   for (let i = 0; i < vmaCount(space); i++) text += line(space, vmaAt(space, i)) + "\n";
   return text;
-}
+});
 
 const nameColumn = 73;
 const noFile: NamedFile = { major: 0, minor: 0, inoLow: 0, inoHigh: 0, name: "" };
@@ -46,7 +46,7 @@ export interface MappedFile {
 }
 
 /** The mappings of files, ascending. */
-export function mappedFiles(space: AddressSpace): MappedFile[] {
+export const mappedFiles = guarded((space): MappedFile[] => {
   const found: MappedFile[] = [];
   for (let i = 0; i < vmaCount(space); i++) {
     const v = vmaAt(space, i);
@@ -55,7 +55,7 @@ export function mappedFiles(space: AddressSpace): MappedFile[] {
     found.push({ start: v.start * pageSize, end: v.end * pageSize, offset: v.offset * pageSize, file: name });
   }
   return found;
-}
+});
 
 /** What stat, statm and status show. Sizes in pages, addresses in bytes. */
 export interface Usage {
@@ -78,7 +78,7 @@ export interface Usage {
   readonly brk: number;
 }
 
-export function usage(space: AddressSpace): Usage {
+export const usage = guarded((space): Usage => {
   const { head } = space;
   let [resident, shared, stack, code] = [0, 0, 0, 0];
   for (let i = 0; i < vmaCount(space); i++) {
@@ -105,7 +105,7 @@ export function usage(space: AddressSpace): Usage {
     brkStart: head[Head.brkStart]!,
     brk: head[Head.brk]!,
   };
-}
+});
 
 function residentPages(space: AddressSpace, v: Vma): number {
   let n = 0;

@@ -3,6 +3,7 @@ import { constants } from "node:os";
 import {
   type AddressSpace,
   findFree,
+  guarded,
   isFree,
   markBus,
   minAddress,
@@ -12,8 +13,8 @@ import {
   taskSize,
 } from "./address-space.ts";
 import { isLifted, liftMapped, moveAnonymous, place, putBack } from "./backing.ts";
-import { Page, pageSize } from "./guest-memory.ts";
-import { isData, mayLock, release, roomFor, takeRights, unmapPages } from "./map.ts";
+import { Page, pageSize, restorePages } from "./guest-memory.ts";
+import { doUnmap, isData, mayLock, release, roomFor, takeRights } from "./map.ts";
 import { commit, cut, edit, maxMapCount, type Vma, VmaFlag, vmaCount, vmaOf } from "./vmas.ts";
 
 const { EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM } = constants.errno;
@@ -21,7 +22,9 @@ const { EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM } = constants.errno;
 export const RemapFlag = { MAYMOVE: 1, FIXED: 2, DONTUNMAP: 4 } as const;
 
 /** mremap. Answers the address. */
-export function remap(
+export const remap = guarded(doRemap);
+
+function doRemap(
   space: AddressSpace,
   addr: number,
   oldLength: number,
@@ -48,7 +51,7 @@ export function remap(
     const to = newAddr / pageSize;
     if (page + gone > to && to + n > page) return -EINVAL;
   } else if (!keep && gone >= n) {
-    const error = gone === n ? 0 : unmapPages(space, page + n, Math.min(page + gone, taskSize / pageSize));
+    const error = gone === n ? 0 : doUnmap(space, page + n, Math.min(page + gone, taskSize / pageSize));
     return error < 0 ? error : addr;
   }
 
@@ -86,13 +89,15 @@ interface Move {
 function move(space: AddressSpace, { v, page, count, gone, to, n, replaced }: Move): number {
   const m = space.memory;
   if (!reachTo(space, to + n)) return -ENOMEM;
-  const bytesBefore = takeRights(space, page, page + count);
+  // Anonymous pages that stay where they are keep their rights: nothing happens to them.
+  const stays = to === page && (v.flags & VmaFlag.hosted) === 0;
+  const bytesBefore = stays ? new Uint8Array() : takeRights(space, page, page + count);
   const destBefore = to === page ? new Uint8Array() : takeRights(space, to, to + n);
   if (v.flags & VmaFlag.hosted) {
     const error = moveHosted(space, v, page, count, to, n);
     if (error < 0) {
-      m.pages.set(bytesBefore, page);
-      m.pages.set(destBefore, to);
+      restorePages(m, page, bytesBefore);
+      restorePages(m, to, destBefore);
       return error;
     }
   } else if (to !== page) {
@@ -101,8 +106,9 @@ function move(space: AddressSpace, { v, page, count, gone, to, n, replaced }: Mo
   }
   const offset = v.file === 0 ? 0 : v.offset + (page - v.start);
   commit(space, edit(space, cut(space, to, to + n), [{ ...v, start: to, end: to + n, offset }]));
-  if (to !== page) m.pages.set(bytesBefore, page);
-  if (gone > 0) unmapPages(space, page, page + gone);
+  // What is to be unmapped gets no rights again: nobody shall see it empty.
+  if (to !== page && gone === 0) restorePages(m, page, bytesBefore);
+  if (gone > 0) doUnmap(space, page, page + gone);
 
   // How far the file, or the shared memory, reaches is asked when a page is first touched.
   if (v.flags & VmaFlag.hosted) {

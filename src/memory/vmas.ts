@@ -1,7 +1,8 @@
 // The list of mappings of one address space as data: sorted records in shared memory, the files that they name, and the
 // edits on them. What a mapping's pages hold, and which rules an edit obeys, is decided above.
-// Whoever reads or edits the list holds the address space's lock as soon as a process has more than one thread.
+// Whoever reads or edits the list holds the address space's layout lock.
 import { latin1 } from "./guest-memory.ts";
+import { initSharing, sharingWords } from "./sharing.ts";
 
 /** One mapping. `start` and `end` are page numbers, `offset` the page in the file that `start` maps (0 without a file). */
 export interface Vma {
@@ -50,8 +51,6 @@ export const Head = {
   names: 3,
   /** File records ever used. */
   files: 4,
-  /** Inode numbers given to shared anonymous memory. */
-  inodes: 5,
   mmapBase: 6,
   stackTop: 7,
   stackReserve: 8,
@@ -70,7 +69,7 @@ export const Head = {
 
 /** Shared state. Another worker attaches by making views of the same buffers. */
 export interface Mappings {
-  /** Words of `Head`; addresses are unsigned. */
+  /** Words of `Head`; addresses are unsigned. Behind them are those of sharing.ts. */
   readonly head: Uint32Array;
   /** `stride` words a record: start, end, prot, flags, file, offset low, offset high, none. */
   readonly records: Uint32Array;
@@ -89,13 +88,19 @@ const two32 = 2 ** 32;
 
 export function newMappings(): Mappings {
   const words = (n: number) => new Uint32Array(new SharedArrayBuffer(n * 4));
+  const head = words(Head.words + sharingWords);
+  initSharing(sharedPart(head));
   return {
-    head: words(Head.words),
+    head,
     records: words((maxMapCount + 4) * stride),
     files: words((maxFiles + 1) * fileStride),
     names: new Uint8Array(new SharedArrayBuffer(2 ** 22)),
   };
 }
+
+/** The words of a list's head that are sharing.ts's. */
+export const sharedPart = (head: Uint32Array): Int32Array<SharedArrayBuffer> =>
+  new Int32Array(head.buffer as SharedArrayBuffer, head.byteOffset + Head.words * 4, sharingWords);
 
 export const vmaCount = (t: Mappings): number => t.head[Head.count]!;
 

@@ -19,12 +19,20 @@ export interface Rcu {
   readonly slots: number;
 }
 
-/** With that many slots, all offline. */
-export function newRcu(slots: number): Rcu {
-  const words = new Int32Array(new SharedArrayBuffer((slotWords + slots * line) * 4));
+/** How many words there are for so many slots. */
+export const rcuWords = (slots: number): number => slotWords + slots * line;
+
+/** With that many slots, all offline; in shared words that are given, all 0, the first on a cache line of its own, or in new ones. */
+export function newRcu(
+  slots: number,
+  words = new Int32Array(new SharedArrayBuffer(rcuWords(slots) * Int32Array.BYTES_PER_ELEMENT)),
+): Rcu {
   words[epochWord] = 1;
   return { words, slots };
 }
+
+/** The one whose words these are. */
+export const attachRcu = (words: Int32Array): Rcu => ({ words, slots: Math.floor((words.length - slotWords) / line) });
 
 const wordOf = (slot: number): number => slotWords + slot * line;
 

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { appendFileSync, cpSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 
 const root = join(import.meta.dir, "../..");
 const copy = mkdtempSync(join(tmpdir(), "sabre-build-"));
@@ -41,6 +41,24 @@ test("a build of these sources is taken", () => {
 });
 
 const source = () => join(copy, "src/linux/row.ts");
+
+/** The file that workers run. Its guest thread ends the process with status 7. */
+function workerFile(): string {
+  for (const name of ["test/linux/harts.ts", "test/linux/harts-cases.ts", "test/tools/assembler.ts"])
+    cpSync(join(root, name), join(copy, name));
+  const { stdout, stderr } = bun("test/linux/harts-cases.ts", "exiting", "auto");
+  expect(stderr.toString()).toBe("");
+  const { exit, script } = JSON.parse(stdout.toString());
+  expect(exit).toEqual({ code: 7 });
+  return relative(copy, script);
+}
+
+test("workers run a build of these sources, and else the sources", () => {
+  bun("build.ts");
+  expect(workerFile()).toBe("dist/worker.js");
+  utimesSync(source(), 1e9, 1e9);
+  expect(workerFile()).toBe("src/linux/worker.ts");
+});
 
 test.each([
   ["a source that became longer", () => appendFileSync(source(), "\n")],

@@ -62,6 +62,8 @@ const rows: readonly Row[] = [
     args: ["first", ""],
     env: { SABRE_TEST: "yes" },
   },
+  // Threads.
+  { file: "threads.c", proof: "host", flags: ["-pthread"] },
   // The C library and the life of a program.
   { file: "start.c", proof: "reference", flavours: ["freestanding"], args: ["a"] },
   { file: "libc.c", proof: "host", flavours: both },

@@ -12,7 +12,7 @@ import { anon, base, K, newSpace, R, RW, stateOf } from "../memory/spaces.ts";
 
 function newTask(): Task {
   const space = newSpace();
-  const process = { memory: space.memory, space, fds: newFdTable(), files: newFileSystem(undefined) };
+  const process = { memory: space.memory, space, fds: newFdTable(), files: newFileSystem(undefined, 0o022) };
   return { memory: space.memory, process } as unknown as Task;
 }
 
@@ -66,7 +66,9 @@ test("riscv_flush_icache drops code of the range, or of everything where there i
   const t = newTask();
   invoke(t, "mmap", 0, 4 * K, RW, anon, -1, 0);
   const changed: number[] = [];
-  t.memory.codeChanged = (start) => changed.push((start - base) / K);
+  t.memory.codeChanged = (start, end) => {
+    for (let at = start; at < end; at += K) changed.push((at - base) / K);
+  };
   const mark = () => {
     for (const page of [0, 1, 2]) t.memory.pages[base / K + page]! |= 8;
   };

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { errno } from "../../src/linux/errno.ts";
 import { isaString } from "../../src/linux/hwcap.ts";
+import { argStrings, setStrings } from "../../src/linux/processes.ts";
 import type { Task } from "../../src/linux/task.ts";
 import { AT_FDCWD, callByName, contentOf, linkOf, makeTask, memory, namesIn, putText, textAt } from "../tools/task.ts";
 
@@ -23,6 +24,21 @@ beforeAll(() => {
 afterAll(() => rmSync(host, { recursive: true, force: true }));
 
 describe("files of the process", () => {
+  test("show the arguments as the program has changed them, and a title that overruns them", () => {
+    const t = makeTask();
+    const [start, end] = argStrings(t.process.record);
+    putText(t, start, "GUEST");
+    expect(contentOf(t, "/proc/self/cmdline")).toBe("GUEST\0one\0\0");
+    putText(t, start, "guest: waiting for work\0");
+    expect(contentOf(t, "/proc/self/cmdline")).toBe("guest: waiting for work\0");
+    putText(t, end - 1, "\0");
+    expect(contentOf(t, "/proc/self/cmdline")).toBe("guest: wai\0");
+    setStrings(t.process.record, [start, start], [end, end]);
+    expect([contentOf(t, "/proc/self/cmdline"), contentOf(t, "/proc/self/environ")]).toEqual(["", ""]);
+    setStrings(t.process.record, [memory.unmapped, memory.unmapped + 8], [memory.unmapped, 2 ** 40]);
+    expect([contentOf(t, "/proc/self/cmdline"), contentOf(t, "/proc/self/environ")]).toEqual(["", ""]);
+  });
+
   test("say who the guest is", () => {
     const t = makeTask();
     t.process.auxv = Uint8Array.of(6, 0, 0, 0);

@@ -311,10 +311,11 @@ describe("sending", () => {
   test("a timer's overruns are counted in its pending signal", () => {
     const t = caller();
     block(t, -1, -1);
-    expect(addOverrun(t.process, 40, 7, 1)).toBe(false);
+    const process = { kernel: t.process.kernel, process: t.process.record, thread: undefined };
+    expect(addOverrun(process, 40, 7, 1)).toBe(false);
     queueSignal(t.process, 40, timerInfo(40, 7, 2, 0, 0));
-    expect(addOverrun(t.process, 40, 8, 1)).toBe(false);
-    expect(addOverrun(t.process, 40, 7, 3)).toBe(true);
+    expect(addOverrun(process, 40, 8, 1)).toBe(false);
+    expect(addOverrun(process, 40, 7, 3)).toBe(true);
     expect(takeSignal(t, -1, -1)?.slice(4, 6)).toEqual(Int32Array.of(7, 5));
   });
 

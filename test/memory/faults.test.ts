@@ -13,7 +13,7 @@ const stackFlags = fixed | MapFlag.GROWSDOWN;
 const gap = guardGap * K;
 
 /** Whether a refused access works when it is tried again. */
-const repair = (s: AddressSpace, addr: number, kind: FaultKind): boolean => s.memory.fault(addr, Page[kind]);
+const repair = (s: AddressSpace, addr: number, kind: FaultKind) => s.memory.fault(addr, Page[kind]);
 
 describe("a stack", () => {
   test("grows to the touched page, at once and zeroed", () => {

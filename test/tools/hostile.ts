@@ -5,19 +5,23 @@ import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync
 import fc from "fast-check";
 import { getI64, getU64, setPc, setX } from "../../src/cpu/hart.ts";
 import { Clock } from "../../src/host/clock.ts";
+import { installInterrupts } from "../../src/host/interrupt.ts";
 import { addressOf, host } from "../../src/host/syscall.ts";
 import { systemCall } from "../../src/linux/dispatch.ts";
 import { closeAll } from "../../src/linux/fds.ts";
 import { setUmask } from "../../src/linux/file-system.ts";
 import * as kinds from "../../src/linux/kinds.ts";
 import { Resource, setLimit } from "../../src/linux/limits.ts";
+import { Pending } from "../../src/linux/place.ts";
 import { newProcess } from "../../src/linux/process.ts";
+import { ProcessField } from "../../src/linux/processes.ts";
 import type { CallRow, Kind } from "../../src/linux/row.ts";
 import { Sig, sigMax } from "../../src/linux/siginfo.ts";
-import { forget, TaskWord } from "../../src/linux/signals.ts";
+import { actionWords, changeAction, SIG_IGN, TaskWord } from "../../src/linux/signals.ts";
 import { traceCalls } from "../../src/linux/strace.ts";
 import { callRows } from "../../src/linux/table.ts";
 import type { Task } from "../../src/linux/task.ts";
+import { addThread, TaskField } from "../../src/linux/tasks.ts";
 import { createTimer, Notify, setTimer, timerSlot } from "../../src/linux/timers.ts";
 import { layoutFor } from "../../src/memory/address-space.ts";
 import { residency } from "../../src/memory/backing.ts";
@@ -35,7 +39,8 @@ const rowOf = (name: string): CallRow => rows.find((row) => row.name === name)!;
 const t: Task = newProcess({ sysroot: undefined, stackSize: undefined, log: () => {} });
 const { space, limits, attributes, signals, timers, files } = t.process;
 const limitsBefore = limits.words.slice();
-const attributesBefore = attributes.words.slice(0, 64);
+const attributesBefore = attributes.words.slice();
+const groupsBefore = attributes.groups.slice(0, 64);
 const timersBefore = timers.words.slice();
 const cwdBefore = files.words[0]!;
 
@@ -143,18 +148,22 @@ function newFiles(): void {
   symlinkSync("loop", "loop");
 }
 
+const ignoring = new Int32Array(actionWords).fill(SIG_IGN, 0, 1);
+
 function reset(): void {
   closeAll(t.process.fds);
   clear(space, layoutFor(8 * 2 ** 20));
   limits.words.set(limitsBefore);
   attributes.words.set(attributesBefore);
+  attributes.groups.set(groupsBefore);
   timers.words.set(timersBefore);
-  for (let n = 1; n <= sigMax; n++) forget(signals, n);
+  for (let n = 1; n <= sigMax; n++) changeAction(t.process, n, ignoring);
   signals.actions.fill(0);
   t.signals.words.fill(0);
   t.signals.words[TaskWord.altFlags] = 2;
   t.signals.restartBlock = undefined;
-  t.process.exit = undefined;
+  t.process.record.i32[ProcessField.exit] = 0;
+  t.record.i32[TaskField.pending] = 0;
   t.process.fds.limit = 1024;
   [files.sysroot, files.jailed, files.cached] = [undefined, false, undefined];
   setUmask(files, 0o22);
@@ -329,7 +338,10 @@ function make(c: Call): void {
   log.write(line, "latin1");
   shared.set(log);
   bounded();
-  t.process.exit = undefined;
+  t.process.record.i32[ProcessField.exit] = 0;
+  t.record.i32[TaskField.pending]! &= Pending.signal;
+  if (t.ended) addThread(t.process.kernel, t.process.index, t.index);
+  t.ended = false;
   // What may block is ended: nobody can put off SIGKILL.
   if (c.row.class !== "quick") endIn(2e6);
   c.args.forEach(([lo, hi], i) => {
@@ -428,6 +440,8 @@ reset();
 openDescriptors();
 closeAll(t.process.fds);
 reset();
+// The first call that sleeps would do it.
+installInterrupts();
 const [fdsBefore, stateBefore] = [emulatorFds(), emulatorState()];
 wanted.forEach((row, i) => {
   const first = fc.array(anyCall, { maxLength: 3 });

@@ -1,6 +1,7 @@
 // A guest thread without a program, and system calls on it by name where strings are guest pointers: for tests of what
 // the calls answer, as opposed to what becomes of the thread.
 import { newProcess } from "../../src/linux/process.ts";
+import { setStrings } from "../../src/linux/processes.ts";
 import type { CallRow } from "../../src/linux/row.ts";
 import { callRows } from "../../src/linux/table.ts";
 import type { Task } from "../../src/linux/task.ts";
@@ -10,6 +11,8 @@ import { latin1, Page, pageSize } from "../../src/memory/guest-memory.ts";
 export const memory = { start: 0x100000, end: 0x110000, readOnly: 0x110000, unmapped: 0x111000 } as const;
 const stringsAt = 0x200000;
 const stringRoom = 8192;
+/** Where the strings of the program's arguments and environment are. */
+const programAt = stringsAt + 6 * stringRoom;
 
 export interface TaskOptions {
   readonly sysroot?: string;
@@ -22,13 +25,26 @@ export function makeTask(o: TaskOptions = {}): Task {
   const { pages } = t.memory;
   pages.fill(Page.read | Page.write, memory.start / pageSize, memory.end / pageSize);
   pages[memory.readOnly / pageSize] = Page.read;
-  pages.fill(Page.read, stringsAt / pageSize, (stringsAt + 6 * stringRoom) / pageSize);
+  pages.fill(Page.read, stringsAt / pageSize, (programAt + stringRoom) / pageSize);
   t.name = "guest";
-  t.process.exe = "/bin/guest";
-  t.process.args = ["guest", "one", ""];
-  t.process.env = ["A=1", "B=2"];
+  setProgram(t, { exe: "/bin/guest", args: ["guest", "one", ""], env: ["A=1", "B=2"] });
   if (o.cwd !== undefined && callByName(t, "chdir", o.cwd) !== 0) throw new Error(`no directory ${o.cwd}`);
   return t;
+}
+
+interface Program {
+  readonly exe: string;
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+}
+
+/** Makes it a thread of this program, which is not there but for its strings. */
+export function setProgram(t: Task, { exe, args, env }: Program): void {
+  t.process.exe = exe;
+  const text = (strings: readonly string[]): string => strings.map((s) => s + "\0").join("");
+  const argEnd = programAt + putText(t, programAt, text(args));
+  const envEnd = argEnd + putText(t, argEnd, text(env));
+  setStrings(t.process.record, [programAt, argEnd], [argEnd, envEnd]);
 }
 
 const rows: ReadonlyMap<string, CallRow> = new Map(callRows().map((row) => [row.name, row]));

@@ -8,8 +8,8 @@ import { fd, flags, size, uint } from "../kinds.ts";
 import { offsetPointer, vectorIn } from "../kinds-file.ts";
 import { type CallRow, call } from "../row.ts";
 import type { Task } from "../task.ts";
-import { belowSizeLimit, hostOf, hostVector, loadVector, maxTransfer, onDescriptor, written } from "../transfer.ts";
-import { Poll } from "../wait.ts";
+import { belowSizeLimit, hostOf, hostVector, loadVector, maxTransfer, written } from "../transfer.ts";
+import { sending, sleepIn, sleepOn } from "../wait.ts";
 
 /** Host address of an offset that the host reads and updates in guest memory: 0 for NULL, undefined where it cannot. */
 function offsetAt(t: Task, address: number): number | undefined {
@@ -36,10 +36,7 @@ function sendfile(t: Task, to: number, from: number, offset: number, count: numb
   if (!plain(t, to, from)) return -errno.EINVAL;
   const n = most(t, out, 0, count);
   if (n < 0) return n;
-  return written(
-    t,
-    onDescriptor(t, to, out, Poll.OUT, () => host("sendfile", out, source, at, n)),
-  );
+  return written(t, sleepOn(t, out, sending, "sendfile", out, source, at, n));
 }
 
 /** The arguments of the host's call for bytes from one file to another, each at an offset or its position; or -errno. */
@@ -64,17 +61,13 @@ function splice(
 ): number {
   const files = between(t, from, fromOffset, to, toOffset, count);
   if (typeof files === "number") return files;
-  const attempt = () => host("splice", ...files, how);
-  return written(t, how & SPLICE_F_NONBLOCK ? attempt() : onDescriptor(t, from, files[0], Poll.IN, attempt));
+  return written(t, sleepIn(t, "splice", ...files, how));
 }
-
-const SPLICE_F_NONBLOCK = 2;
 
 function tee(t: Task, from: number, to: number, count: number, how: number): number {
   const [source, out] = [hostOf(t, from), hostOf(t, to)];
   if (out < 0 || source < 0) return -errno.EBADF;
-  const attempt = () => host("tee", source, out, Math.min(count, maxTransfer), how);
-  return written(t, how & SPLICE_F_NONBLOCK ? attempt() : onDescriptor(t, from, source, Poll.IN, attempt));
+  return written(t, sleepIn(t, "tee", source, out, Math.min(count, maxTransfer), how));
 }
 
 /** Which end of a pipe it is says which way the bytes go; the buffers must be good for that. */
@@ -87,9 +80,7 @@ function vmsplice(t: Task, fd: number, address: number, count: number, how: numb
   if (typeof segments === "number") return segments;
   const entries = hostVector(t, segments, fills ? Page.write : Page.read);
   if (entries < 0) return entries;
-  const attempt = () => host("vmsplice", h, vectorAddress, entries, how);
-  if (how & SPLICE_F_NONBLOCK) return written(t, attempt());
-  return written(t, onDescriptor(t, fd, h, fills ? Poll.IN : Poll.OUT, attempt));
+  return written(t, sleepIn(t, "vmsplice", h, vectorAddress, entries, how));
 }
 
 function copyFileRange(
@@ -105,7 +96,7 @@ function copyFileRange(
   return typeof files === "number" ? files : host("copy_file_range", ...files, how);
 }
 
-const spliceFlags = flags({ SPLICE_F_MOVE: 1, SPLICE_F_NONBLOCK, SPLICE_F_MORE: 4, SPLICE_F_GIFT: 8 });
+const spliceFlags = flags({ SPLICE_F_MOVE: 1, SPLICE_F_NONBLOCK: 2, SPLICE_F_MORE: 4, SPLICE_F_GIFT: 8 });
 
 export const copyingCalls: readonly CallRow[] = [
   call(71, "sendfile", [fd, fd, offsetPointer, size], "int", "restart", sendfile),

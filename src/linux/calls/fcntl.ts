@@ -2,16 +2,15 @@
 // send to the owner of a file would reach the emulator, so nothing here makes it send any.
 import { host } from "../../host/syscall.ts";
 import { accessible, Page, writable } from "../../memory/guest-memory.ts";
-import { errno, restart } from "../errno.ts";
+import { errno } from "../errno.ts";
 import { closeOnExec, hostFd, setCloseOnExec } from "../fds.ts";
 import { fd, flags, oneOf, size } from "../kinds.ts";
 import { showOpenFlags } from "../kinds-file.ts";
 import { O, toGuestFlags, toHostFlags } from "../open-flags.ts";
 import { type CallRow, call, type Kind } from "../row.ts";
 import type { Task } from "../task.ts";
-import { nextExpiry } from "../timers.ts";
 import { hostOf } from "../transfer.ts";
-import { blocking, deadlineIn, never, Poll, pollHost } from "../wait.ts";
+import { sleepIn } from "../wait.ts";
 import { duplicate } from "./descriptors.ts";
 
 const F = {
@@ -121,34 +120,14 @@ function passOn(t: Task, h: number, command: number, argument: number): number {
     ? writable(t.memory, argument, bytes) !== undefined
     : accessible(t.memory, argument, bytes, Page.read);
   if (!usable) return -errno.EFAULT;
-  const attempt = () => host("fcntl", h, command, t.memory.hostBase + argument);
-  if (command !== F.F_SETLKW && command !== F.F_OFD_SETLKW) return attempt();
-  return lock(t, h, attempt, () => host("fcntl", h, command - 1, t.memory.hostBase + argument));
-}
-
-const millisecond = 1e6;
-const longestPause = 50 * millisecond;
-
-/**
- * Waits for a lock: in the host if nothing can interrupt that, `wait`; else by trying again and again, `attempt`, in
- * between asleep for a time that doubles. Answers 0, -errno, or -ERESTARTSYS for a signal.
- */
-function lock(t: Task, h: number, wait: () => number, attempt: () => number): number {
-  for (let pause = millisecond; ; pause = Math.min(2 * pause, longestPause)) {
-    if (nextExpiry(t) === never) return blocking(t, h, Poll.IN, wait);
-    const result = attempt();
-    if (result !== -errno.EAGAIN && result !== -errno.EACCES) return result;
-    if (pollHost(t, 0, deadlineIn(pause)) < 0) return -restart.ERESTARTSYS;
-  }
+  return sleepIn(t, "fcntl", h, command, t.memory.hostBase + argument);
 }
 
 const LOCK_NB = 4;
 
 function flock(t: Task, fd: number, operation: number): number {
   const h = hostOf(t, fd);
-  if (h < 0) return h;
-  const attempt = () => host("flock", h, operation | LOCK_NB);
-  return operation & LOCK_NB ? attempt() : lock(t, h, () => host("flock", h, operation), attempt);
+  return h < 0 ? h : sleepIn(t, "flock", h, operation);
 }
 
 /** The argument by its command. */

@@ -1,10 +1,21 @@
 // futex and futex_waitv: operations, flags and timeouts. What a futex is, is in ../futex.ts.
 import { Clock, readClock, second } from "../../host/clock.ts";
-import { addressLimit } from "../../memory/guest-memory.ts";
 import { errno, restart } from "../errno.ts";
-import { compareWord, type Deadline, futexWord, lockPi, sleepAsWaiter, unlockPi, updateWord } from "../futex.ts";
+import {
+  anyBits,
+  type Expected,
+  isInterrupted,
+  type Named,
+  requeue,
+  wait,
+  waitForAny,
+  wake,
+  wakeAndChange,
+} from "../futex.ts";
+import { lockPi, moveToLock, unlockPi, waitForLock } from "../futex-pi.ts";
 import { pointer, uint } from "../kinds.ts";
 import { clock, showTimespec, timespec } from "../kinds-time.ts";
+import type { Deadline } from "../park.ts";
 import { type CallRow, call, type Kind } from "../row.ts";
 import type { Task } from "../task.ts";
 import { isValid, loadTimespec } from "../time-structs.ts";
@@ -51,125 +62,90 @@ function futex(
     if (typeof found === "number") return found;
     deadline = found;
   }
+  const isPrivate = (op & privateFlag) !== 0;
+  const one: Named = { addr, isPrivate };
+  const other: Named = { addr: addr2, isPrivate };
+  const count = argument | 0;
   switch (command) {
     case Futex.WAIT:
-      return wait(t, addr, value, -1, deadline);
+      return waitOrRestart(t, one, value, anyBits, deadline);
     case Futex.WAIT_BITSET:
-      return wait(t, addr, value, third, deadline);
+      return waitOrRestart(t, one, value, third, deadline);
     case Futex.WAKE:
-      return wake(t, addr, op, -1);
+      return wake(t, one, value, anyBits);
     case Futex.WAKE_BITSET:
-      return wake(t, addr, op, third);
+      return third === 0 ? -errno.EINVAL : wake(t, one, value, third);
     case Futex.REQUEUE:
-      return requeue(t, addr, op, value, argument, addr2, undefined);
+      return value < 0 || count < 0 ? -errno.EINVAL : requeue(t, one, other, value, count, undefined);
     case Futex.CMP_REQUEUE:
-      return requeue(t, addr, op, value, argument, addr2, third);
+      return value < 0 || count < 0 ? -errno.EINVAL : requeue(t, one, other, value, count, third);
     case Futex.WAKE_OP:
-      return wakeOp(t, addr, op, addr2, third);
+      return wakeOp(t, one, other, value, count, third);
     case Futex.LOCK_PI:
     case Futex.LOCK_PI2:
+      return lockPi(t, one, deadline);
     case Futex.TRYLOCK_PI:
-      return lockPi(t, addr);
+      return lockPi(t, one, "try");
     case Futex.UNLOCK_PI:
-      return unlockPi(t, addr);
+      return unlockPi(t, one);
     case Futex.WAIT_REQUEUE_PI:
-      return waitRequeuePi(t, addr, value, addr2, third, deadline);
+      return addr === addr2 || third === 0 ? -errno.EINVAL : waitForLock(t, one, other, value, third, deadline);
     case Futex.CMP_REQUEUE_PI:
-      return addr === addr2 || value !== 1 ? -errno.EINVAL : requeue(t, addr, op, value, argument, addr2, third);
+      return count < 0 || addr === addr2 || value !== 1 ? -errno.EINVAL : moveToLock(t, one, other, count, third);
     default:
       return -errno.ENOSYS;
   }
 }
 
 /** LOCK_PI has always been on the wall clock. */
-const clockOf = (op: number, command: number): number =>
+const clockOf = (op: number, command: number): Deadline["clock"] =>
   (op & realtimeFlag) !== 0 || command === Futex.LOCK_PI ? Clock.REALTIME : Clock.MONOTONIC;
 
-function loadDeadline(t: Task, addr: number, clock: number, relative: boolean): Deadline | number {
+function loadDeadline(t: Task, addr: number, clock: Deadline["clock"], relative: boolean): Deadline | number {
   const time = loadTimespec(t.memory, addr);
   if (time === undefined) return -errno.EFAULT;
   if (!isValid(time)) return -errno.EINVAL;
-  if (!relative) return { clock, time };
+  if (!relative) return { clock, at: time };
   const now = readClock(clock)!;
   const nsec = now.nsec + time.nsec;
-  return { clock, time: { sec: now.sec + time.sec + (nsec >= second ? 1 : 0), nsec: nsec % second } };
+  return { clock, at: { sec: now.sec + time.sec + (nsec >= second ? 1 : 0), nsec: nsec % second } };
 }
 
 /** A wait with a timeout that a signal interrupts goes on, through restart_syscall, to the same deadline. */
-function wait(t: Task, addr: number, value: number, bits: number, deadline: Deadline | undefined): number {
+function waitOrRestart(t: Task, f: Named, value: number, bits: number, deadline: Deadline | undefined): number {
   if (bits === 0) return -errno.EINVAL;
-  const compared = compareWord(t.memory, addr, value);
-  if (compared !== 0) return compared;
-  const result = sleepAsWaiter(t, deadline);
-  if (result !== -restart.ERESTARTSYS || deadline === undefined) return result;
-  t.signals.restartBlock = (task) => wait(task, addr, value, bits, deadline);
+  const result = wait(t, f, value, bits, deadline);
+  if (!isInterrupted(result) || deadline === undefined) return result;
+  t.signals.restartBlock = (task) => waitOrRestart(task, f, value, bits, deadline);
   return -restart.ERESTART_RESTARTBLOCK;
-}
-
-/** A key that is private is the address alone; a shared one belongs to the page, which must be there. */
-function checkKey(t: Task, addr: number, op: number): number {
-  if (addr % 4 !== 0) return -errno.EINVAL;
-  if ((op & privateFlag) !== 0) return addr < addressLimit ? 0 : -errno.EFAULT;
-  const word = futexWord(t.memory, addr);
-  return typeof word === "number" ? word : 0;
-}
-
-const wake = (t: Task, addr: number, op: number, bits: number): number =>
-  bits === 0 ? -errno.EINVAL : checkKey(t, addr, op);
-
-function requeue(
-  t: Task,
-  addr: number,
-  op: number,
-  wakes: number,
-  requeues: number,
-  to: number,
-  expected: number | undefined,
-): number {
-  if ((wakes | 0) < 0 || (requeues | 0) < 0) return -errno.EINVAL;
-  const keys = checkKey(t, addr, op) || checkKey(t, to, op);
-  if (keys !== 0) return keys;
-  return expected === undefined ? 0 : compareWord(t.memory, addr, expected);
 }
 
 // The encoded operation of WAKE_OP: operation, comparison, and a signed argument of 12 bits for each.
 const operations: readonly ((old: number, by: number) => number)[] = [
   (_old, by) => by,
-  (old, by) => (old + by) | 0,
+  (old, by) => old + by,
   (old, by) => old | by,
   (old, by) => old & ~by,
   (old, by) => old ^ by,
 ];
-const comparisons = 6;
+const comparisons: readonly ((old: number, to: number) => boolean)[] = [
+  (old, to) => old === to,
+  (old, to) => old !== to,
+  (old, to) => old < to,
+  (old, to) => old <= to,
+  (old, to) => old > to,
+  (old, to) => old >= to,
+];
 const shiftArgument = 8;
 
-function wakeOp(t: Task, addr: number, op: number, addr2: number, encoded: number): number {
-  const keys = checkKey(t, addr, op) || checkKey(t, addr2, op);
-  if (keys !== 0) return keys;
+function wakeOp(t: Task, one: Named, other: Named, count: number, more: number, encoded: number): number {
   const operation = (encoded >>> 28) & 15;
   const argument = (encoded << 8) >> 20;
   const by = operation & shiftArgument ? 1 << (argument & 31) : argument;
   const change = operations[operation & 7];
-  if (change === undefined) return -errno.ENOSYS;
-  const old = updateWord(t.memory, addr2, (word) => change(word, by));
-  if (typeof old === "number") return old;
-  return ((encoded >>> 24) & 15) < comparisons ? 0 : -errno.ENOSYS;
-}
-
-function waitRequeuePi(
-  t: Task,
-  addr: number,
-  value: number,
-  to: number,
-  bits: number,
-  deadline: Deadline | undefined,
-): number {
-  if (addr === to || bits === 0) return -errno.EINVAL;
-  if (to % 4 !== 0) return -errno.EINVAL;
-  const compared = compareWord(t.memory, addr, value);
-  if (compared !== 0) return compared;
-  const result = sleepAsWaiter(t, deadline);
-  return result === -restart.ERESTARTSYS ? -restart.ERESTARTNOINTR : result;
+  const compare = comparisons[(encoded >>> 24) & 15];
+  const to = (encoded << 20) >> 20;
+  return wakeAndChange(t, one, other, count, more, change && ((old) => change(old, by)), (old) => compare?.(old, to));
 }
 
 // struct futex_waitv: value (64 bits), address, flags, a reserved word.
@@ -187,18 +163,15 @@ function futexWaitv(t: Task, addr: number, count: number, flags: number, timeout
     if (typeof found === "number") return found;
     deadline = found;
   }
-  const waiters: { readonly addr: number; readonly value: number }[] = [];
+  const futexes: Expected[] = [];
   for (let i = 0; i < count; i++) {
     const w = loadWords(t, addr + i * waiterWords * 4, waiterWords);
     if (w === undefined) return -errno.EFAULT;
-    if ((w[4]! & ~waiterFlags) !== 0 || (w[4]! & size32) === 0 || w[5] !== 0) return -errno.EINVAL;
-    waiters.push({ addr: (w[3]! >>> 0) * 2 ** 32 + (w[2]! >>> 0), value: w[0]! });
+    const [value, high, bits] = [w[0]!, w[1]!, w[4]!];
+    if ((bits & ~waiterFlags) !== 0 || (bits & size32) === 0 || w[5] !== 0 || high !== 0) return -errno.EINVAL;
+    futexes.push({ addr: u64(w[2]!, w[3]!), isPrivate: (bits & privateFlag) !== 0, value });
   }
-  for (const waiter of waiters) {
-    const compared = compareWord(t.memory, waiter.addr, waiter.value);
-    if (compared !== 0) return compared;
-  }
-  return sleepAsWaiter(t, deadline);
+  return waitForAny(t, futexes, deadline);
 }
 
 const names = new Map<number, string>(Object.entries(Futex).map(([name, n]) => [n, name]));

@@ -107,7 +107,7 @@ function getgroups(t: Task, length: number, addr: number): number {
   if (length < 0) return -errno.EINVAL;
   if (length === 0) return count;
   if (length < count) return -errno.EINVAL;
-  return storeWords(t, addr, a.words.slice(Attr.groups, Attr.groups + count)) ? count : -errno.EFAULT;
+  return storeWords(t, addr, a.groups.slice(0, count)) ? count : -errno.EFAULT;
 }
 
 function setgroups(t: Task, length: number, addr: number): number {
@@ -118,7 +118,7 @@ function setgroups(t: Task, length: number, addr: number): number {
   if (groups === undefined) return -errno.EFAULT;
   if (groups.includes(unchanged)) return -errno.EINVAL;
   a.words[Attr.groupCount] = length;
-  a.words.set(groups.sort(), Attr.groups);
+  a.groups.set(groups.sort());
   return 0;
 }
 

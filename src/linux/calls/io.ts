@@ -19,12 +19,13 @@ import {
   onDescriptor,
   readSpecial,
   refusedAddress,
+  type Segment,
   usable,
   writeOut,
   writeSpecial,
   written,
 } from "../transfer.ts";
-import { Poll } from "../wait.ts";
+import { moveAll, receiving, sending } from "../wait.ts";
 
 /** What the host is given of a buffer of which nothing is usable: see refusedAddress. */
 const refused = (address: number, length: number, bits: number): [number, number] => [
@@ -38,7 +39,7 @@ function read(t: Task, fd: number, address: number, length: number): number {
   if (fdKind(t.process.fds, fd) !== FdKind.host) return readSpecial(t, fd, h, address, length);
   const n = usable(t, address, length, Page.write);
   const [at, bytes] = n < 0 ? refused(address, length, Page.write) : [hostAddress(t, address, n), n];
-  return onDescriptor(t, fd, h, Poll.IN, () => host("read", h, at, bytes));
+  return onDescriptor(t, fd, h, receiving, "read", h, at, bytes);
 }
 
 function write(t: Task, fd: number, address: number, length: number): number {
@@ -47,10 +48,7 @@ function write(t: Task, fd: number, address: number, length: number): number {
   if (fdKind(t.process.fds, fd) !== FdKind.host) return writeSpecial(t, fd, h, address, length);
   const readable = usable(t, address, length, Page.read);
   if (readable < 0)
-    return written(
-      t,
-      onDescriptor(t, fd, h, Poll.OUT, () => host("write", h, ...refused(address, length, Page.read))),
-    );
+    return written(t, onDescriptor(t, fd, h, sending, "write", h, ...refused(address, length, Page.read)));
   const n = belowSizeLimit(t, h, undefined, readable);
   return n < 0 ? n : writeOut(t, fd, h, address, n);
 }
@@ -62,7 +60,7 @@ function pread64(t: Task, fd: number, address: number, length: number, at: numbe
   if (fdKind(t.process.fds, fd) !== FdKind.host) return readSpecial(t, fd, h, address, length, at);
   const n = usable(t, address, length, Page.write);
   const [to, bytes] = n < 0 ? refused(address, length, Page.write) : [hostAddress(t, address, n), n];
-  return onDescriptor(t, fd, h, Poll.IN, () => host("pread64", h, to, bytes, at));
+  return onDescriptor(t, fd, h, receiving, "pread64", h, to, bytes, at);
 }
 
 function pwrite64(t: Task, fd: number, address: number, length: number, at: number): number {
@@ -74,13 +72,10 @@ function pwrite64(t: Task, fd: number, address: number, length: number, at: numb
   const n = readable < 0 ? 0 : belowSizeLimit(t, h, at, readable);
   if (n < 0) return n;
   const [from, bytes] = readable < 0 ? refused(address, length, Page.read) : [hostAddress(t, address, n), n];
-  return written(
-    t,
-    onDescriptor(t, fd, h, Poll.OUT, () => host("pwrite64", h, from, bytes, at)),
-  );
+  return written(t, onDescriptor(t, fd, h, sending, "pwrite64", h, from, bytes, at));
 }
 
-/** One vector call: to or from the file's position if `at` is undefined. */
+/** One vector call by the host's of that name: to or from the file's position if `at` is undefined. */
 function vectored(
   t: Task,
   fd: number,
@@ -88,7 +83,8 @@ function vectored(
   count: number,
   out: boolean,
   at: number | undefined,
-  attempt: (h: number, entries: number) => number,
+  name: HostCall,
+  bits = 0,
 ): number {
   const h = hostOf(t, fd);
   if (h < 0) return h;
@@ -107,35 +103,45 @@ function vectored(
   }
   const most = out ? belowSizeLimit(t, h, at, maxTransfer) : maxTransfer;
   if (most < 0) return most;
-  const entries = hostVector(t, segments, out ? Page.read : Page.write, most);
-  const result = onDescriptor(t, fd, h, out ? Poll.OUT : Poll.IN, () => attempt(h, entries));
-  return out ? written(t, result) : result;
+  const move = (done: number): number => {
+    const entries = hostVector(t, behind(segments, done), out ? Page.read : Page.write, most - done);
+    // The host splits an offset into halves of its long and takes the low one alone, as riscv64 does.
+    const from = at === undefined ? -1 : at + done;
+    return onDescriptor(t, fd, h, out ? sending : receiving, name, h, vectorAddress, entries, from, 0, bits);
+  };
+  const n = segments.reduce((sum, { length }) => sum + length, 0);
+  return out ? written(t, moveAll(t, Math.min(n, most), move)) : move(0);
 }
 
-const plain = (name: HostCall) => (h: number, entries: number) => host(name, h, vectorAddress, entries);
+/** What is left of a vector without its first bytes. */
+function behind(segments: readonly Segment[], bytes: number): readonly Segment[] {
+  if (bytes === 0) return segments;
+  let skip = bytes;
+  return segments.map(({ address, length }) => {
+    const n = Math.min(skip, length);
+    skip -= n;
+    return { address: address + n, length: length - n };
+  });
+}
 
 const readv = (t: Task, fd: number, address: number, count: number): number =>
-  vectored(t, fd, address, count, false, undefined, plain("readv"));
+  vectored(t, fd, address, count, false, undefined, "readv");
 
 const writev = (t: Task, fd: number, address: number, count: number): number =>
-  vectored(t, fd, address, count, true, undefined, plain("writev"));
+  vectored(t, fd, address, count, true, undefined, "writev");
 
-// The host splits an offset into halves of its long and takes the low one alone, as riscv64 does.
 const positioned =
   (name: HostCall, out: boolean) =>
   (t: Task, fd: number, address: number, count: number, at: number): number => {
     if (at < 0) return -errno.EINVAL;
-    return vectored(t, fd, address, count, out, at, (h, entries) => host(name, h, vectorAddress, entries, at, 0));
+    return vectored(t, fd, address, count, out, at, name);
   };
 
 const positioned2 =
   (name: HostCall, out: boolean) =>
   (t: Task, fd: number, address: number, count: number, at: number, _high: number, bits: number): number => {
     if (at < -1) return -errno.EINVAL;
-    const from = at === -1 ? undefined : at;
-    return vectored(t, fd, address, count, out, from, (h, entries) =>
-      host(name, h, vectorAddress, entries, at, 0, bits),
-    );
+    return vectored(t, fd, address, count, out, at === -1 ? undefined : at, name, bits);
   };
 
 function lseek(t: Task, fd: number, at: number | bigint, whence: number): number {

@@ -9,6 +9,7 @@ import { fd, pointer } from "../kinds.ts";
 import { O } from "../open-flags.ts";
 import { type CallRow, call, type Kind } from "../row.ts";
 import type { Task } from "../task.ts";
+import { sleepIn } from "../wait.ts";
 
 /** in: the call reads it; out: it fills it; both; value: the argument is a number; none: there is no argument. */
 type Way = "in" | "out" | "both" | "value" | "none";
@@ -113,6 +114,11 @@ const rows: readonly Row[] = [
   [0x8970, "SIOCGIFMAP", "both", 40],
 ];
 
+/** Requests that wait until a terminal has sent what was written to it: TCSETSW and its like, TCSBRK, TCSBRKP. */
+const drains: ReadonlySet<number> = new Set([
+  ...[0x5403, 0x5404, 0x5407, 0x5408, 0x5409, 0x5425, 0x402c542c, 0x402c542d],
+]);
+
 /** Requests that name descriptors or addresses in their argument, or that are about the guest's table. */
 const Special = {
   TIOCGPTPEER: 0x5441,
@@ -160,7 +166,8 @@ function byTable(t: Task, h: number, request: number, argument: number): number 
   const row = byRequest.get(request);
   if (row === undefined) return -errno.ENOTTY;
   const [, , way, bytes] = row;
-  if (way === "value" || way === "none") return host("ioctl", h, request, way === "none" ? 0 : argument | 0);
+  const call: typeof host = drains.has(request) ? (...args) => sleepIn(t, ...args) : host;
+  if (way === "value" || way === "none") return call("ioctl", h, request, way === "none" ? 0 : argument | 0);
   scratch.bytes.fill(0, 0, bytes);
   if (way !== "out") {
     const struct = readable(t.memory, argument, bytes);
@@ -172,7 +179,7 @@ function byTable(t: Task, h: number, request: number, argument: number): number 
     const result = host("ioctl", h, request, scratch.address);
     return result < 0 ? result : -errno.EFAULT;
   }
-  const result = host("ioctl", h, request, scratch.address);
+  const result = call("ioctl", h, request, scratch.address);
   if (result >= 0 && way !== "in") copyTo(t.memory, argument, scratch.bytes.subarray(0, bytes));
   return result;
 }

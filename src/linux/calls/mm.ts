@@ -1,10 +1,11 @@
 // Calls on the address space. The operations themselves are in src/memory; here are descriptors, copies and limits.
 import { host } from "../../host/syscall.ts";
-import { dropSharedCode } from "../../memory/address-space.ts";
+import { flushCode } from "../../memory/address-space.ts";
 import { lockAll, lockRange, madvise, mincore, msync, unlockAll } from "../../memory/advice.ts";
-import { addressLimit, dropCode, pageSize, writable } from "../../memory/guest-memory.ts";
+import { addressLimit, pageSize, writable } from "../../memory/guest-memory.ts";
 import { brk, MapFlag, map, protect, unmap } from "../../memory/map.ts";
 import { remap } from "../../memory/remap.ts";
+import { withLayout } from "../../memory/sharing.ts";
 import { covers, cut, Head, vmaOf } from "../../memory/vmas.ts";
 import { errno } from "../errno.ts";
 import { fdKind, hostFd, isMadeUp } from "../fds.ts";
@@ -125,7 +126,8 @@ function mbind(
   if (length === 0) return 0;
   if (addr + length > addressLimit) return -errno.EFAULT;
   const [start, end] = [addr / pageSize, Math.ceil((addr + length) / pageSize)];
-  return covers(cut(t.process.space, start, end).inside, start, end) ? 0 : -errno.EFAULT;
+  const { space } = t.process;
+  return withLayout(space.sharing, () => covers(cut(space, start, end).inside, start, end)) ? 0 : -errno.EFAULT;
 }
 
 function getMempolicy(t: Task, mode: number, mask: number, maxNode: number, addr: number, flags: number): number {
@@ -133,7 +135,9 @@ function getMempolicy(t: Task, mode: number, mask: number, maxNode: number, addr
   if ((flags & ~7) !== 0 || (mask !== 0 && maxNode < 1)) return -errno.EINVAL;
   if ((flags & allowed) !== 0 && (flags & (byNode | ofAddress)) !== 0) return -errno.EINVAL;
   if ((flags & ofAddress) !== 0) {
-    const inRange = addr < addressLimit && vmaOf(t.process.space, Math.floor(addr / pageSize)) !== undefined;
+    const { space } = t.process;
+    const isMapped = (): boolean => vmaOf(space, Math.floor(addr / pageSize)) !== undefined;
+    const inRange = addr < addressLimit && withLayout(space.sharing, isMapped);
     if (!inRange) return -errno.EFAULT;
   } else if (addr !== 0 || flags === byNode) return -errno.EINVAL;
   if (mask !== 0) {
@@ -166,7 +170,7 @@ function membarrier(t: Task, command: number, flags: number): number {
   if (command === Barrier.PRIVATE_EXPEDITED && !(head[Head.membarrier]! & Barrier.REGISTER_PRIVATE_EXPEDITED))
     return -errno.EPERM;
   const r = host("membarrier", command);
-  if (r === 0 && (command & registers) !== 0) head[Head.membarrier]! |= command;
+  if (r === 0 && (command & registers) !== 0) Atomics.or(head, Head.membarrier, command);
   return r;
 }
 
@@ -177,9 +181,8 @@ function membarrier(t: Task, command: number, flags: number): number {
 function flushIcache(t: Task, start: number, end: number, flags: number): number {
   if ((flags & ~1) !== 0) return -errno.EINVAL;
   const [from, to] = start < end ? [Math.min(start, addressLimit), Math.min(end, addressLimit)] : [0, addressLimit];
-  const { inside } = cut(t.process.space, Math.floor(from / pageSize), Math.ceil(to / pageSize));
-  for (const v of inside) dropCode(t.memory, v.start, v.end);
-  dropSharedCode(t.process.space);
+  const SYS_RISCV_FLUSH_ICACHE_LOCAL = 1;
+  flushCode(t.process.space, from, to, flags !== SYS_RISCV_FLUSH_ICACHE_LOCAL);
   return 0;
 }
 

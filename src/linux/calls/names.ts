@@ -140,7 +140,7 @@ function chroot(t: Task, name: string): number {
   if (!privileged(t.process.attributes)) return -errno.EPERM;
   if (root === undefined) return -errno.ENOENT;
   const { files } = t.process;
-  if (root !== "/") [files.sysroot, files.jailed, files.cached] = [root, true, undefined];
+  if (root !== "/") [files.jailed, files.sysroot] = [true, root];
   return 0;
 }
 

@@ -4,7 +4,7 @@ import { monotonic } from "../../host/clock.ts";
 import { newScratch } from "../../host/scratch.ts";
 import { host } from "../../host/syscall.ts";
 import { writable } from "../../memory/guest-memory.ts";
-import { errno, restart } from "../errno.ts";
+import { errno } from "../errno.ts";
 import { closeFd, type FdTable, hostFd, installFd } from "../fds.ts";
 import { masked } from "../file-system.ts";
 import { fd, int, size, uint } from "../kinds.ts";
@@ -32,21 +32,12 @@ import {
   socketType,
 } from "../kinds-net.ts";
 import { timespec } from "../kinds-time.ts";
-import {
-  loadMessage,
-  Msg,
-  receiveBuffer,
-  receivedName,
-  receiveMessage,
-  sendBuffer,
-  sendMessage,
-  sendTimeout,
-} from "../message.ts";
+import { loadMessage, Msg, receiveBuffer, receivedName, receiveMessage, sendBuffer, sendMessage } from "../message.ts";
 import { type CallRow, call } from "../row.ts";
 import { addressBytes, addressRoom, addressToHost, closeHelpers, finishBind, storeAddress } from "../sockaddr.ts";
 import type { Task } from "../task.ts";
 import { isValid, loadTimespec, nanosecondsOf, storeTimespec, timespecOf } from "../time-structs.ts";
-import { blocking, deadlineIn, isNonblocking, mayBeWoken, never, Poll, pollHost, waitFor } from "../wait.ts";
+import { connecting, deadlineIn, never, receiving, sleepOn } from "../wait.ts";
 import { getsockopt, setsockopt } from "./sockopt.ts";
 
 const SOCK_CLOEXEC = 0o2000000;
@@ -115,36 +106,9 @@ function connect(t: Task, fdNumber: number, addr: number, length: number): numbe
   if (length < 0) return -errno.EINVAL;
   const address = addressToHost(t, addr, length);
   if (typeof address === "number") return address;
-  const attempt = (): number => host("connect", h, addressRoom.address, address.length);
-  const result = mayBeWoken(t) && !isNonblocking(h) ? connectAwake(t, h, attempt) : blocking(t, h, Poll.OUT, attempt);
+  const result = sleepOn(t, h, connecting, "connect", h, addressRoom.address, address.length);
   closeHelpers(address);
   return result;
-}
-
-const F_GETFL = 3;
-const F_SETFL = 4;
-const O_NONBLOCK = 0o4000;
-// A unix socket whose peer has no room for one more tells nobody when there is.
-const backlogPeriod = 5e6;
-
-/** Connects a socket in blocking mode without blocking in the host: it is in non-blocking mode for the attempt. */
-function connectAwake(t: Task, h: number, attempt: () => number): number {
-  const mode = host("fcntl", h, F_GETFL);
-  const timeout = sendTimeout(h);
-  const deadline = deadlineIn(timeout);
-  for (;;) {
-    host("fcntl", h, F_SETFL, mode | O_NONBLOCK);
-    const result = attempt();
-    host("fcntl", h, F_SETFL, mode);
-    const full = result === -errno.EAGAIN;
-    if (!full && result !== -errno.EINPROGRESS && result !== -errno.EALREADY) return result;
-    const end = full ? Math.min(deadline, deadlineIn(backlogPeriod)) : deadline;
-    const ready = full ? pollHost(t, 0, end) : waitFor(t, h, Poll.OUT, end);
-    if (ready < 0) return timeout === never ? -restart.ERESTARTSYS : -errno.EINTR;
-    // Connected or refused: this call only fetches the result.
-    if (ready > 0) return attempt();
-    if (end === deadline) return result;
-  }
 }
 
 const tableIsFull = (table: FdTable): boolean => {
@@ -157,10 +121,8 @@ function accept4(t: Task, fdNumber: number, addr: number, lengthAddr: number, fl
   if (h < 0) return h;
   // Asked first: a connection that finds no number stays in the queue.
   if (tableIsFull(t.process.fds)) return -errno.EMFILE;
-  const accepted = blocking(t, h, Poll.IN, () => {
-    cells.i32[0] = addressBytes;
-    return host("accept4", h, addressRoom.address, cells.address, flags | SOCK_CLOEXEC);
-  });
+  cells.i32[0] = addressBytes;
+  const accepted = sleepOn(t, h, receiving, "accept4", h, addressRoom.address, cells.address, flags | SOCK_CLOEXEC);
   if (accepted < 0) return accepted;
   const stored = addr === 0 ? 0 : storeAddress(t, cells.i32[0]!, addr, lengthAddr);
   if (stored < 0) {

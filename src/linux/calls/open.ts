@@ -13,6 +13,7 @@ import { directoryRecords, makeFile, type ProcNode, showsEmulator } from "../pro
 import { type CallRow, call, type Kind } from "../row.ts";
 import type { Task } from "../task.ts";
 import { beforeResize } from "../truncation.ts";
+import { sleepIn } from "../wait.ts";
 import { loadWords } from "../words.ts";
 
 const tmpfileBit = O.TMPFILE & ~O.DIRECTORY;
@@ -30,8 +31,13 @@ function open(t: Task, from: number, name: string, flags: number, permissions: n
   if (p.magic && (resolveBits & (Resolve.NO_MAGICLINKS | Resolve.NO_SYMLINKS)) !== 0) return -errno.ELOOP;
   if (p.node !== undefined) return openNode(t, p.node, p.guest ?? name, flags);
   if ((flags & O.TRUNC) !== 0 && (flags & O.PATH) === 0) announceTruncation(t, p);
-  return install(t, openPlace(p, flags, masked(t.process.files, permissions), resolveBits), flags);
+  return install(t, openPlace(p, flags, masked(t.process.files, permissions), resolveBits, openingBy(t)), flags);
 }
+
+const openingBy =
+  (t: Task): typeof host =>
+  (...call) =>
+    sleepIn(t, ...call);
 
 /** Gives the guest an open host file, unless it is one that would show it the emulator. */
 function install(t: Task, h: number, flags: number): number {
@@ -107,7 +113,7 @@ function openConfined(t: Task, from: number, name: string, flags: number, permis
   scratch.i32[0] = toHostFlags((flags & ~O.ASYNC) | O.CLOEXEC);
   scratch.i32[2] = masked(t.process.files, permissions);
   scratch.i32[4] = bits | Resolve.NO_MAGICLINKS;
-  return install(t, host("openat2", base, cstring(name), scratch.address, howBytes), flags);
+  return install(t, sleepIn(t, "openat2", base, cstring(name), scratch.address, howBytes), flags);
 }
 
 /** Pointer to a struct open_how. */

@@ -22,10 +22,20 @@ import { timespec } from "../kinds-time.ts";
 import { type CallRow, call } from "../row.ts";
 import { Sig } from "../siginfo.ts";
 import { registerSignalFd } from "../signalfd-table.ts";
-import { beginTemporaryMask, bit, endTemporaryMask } from "../signals.ts";
+import { beginTemporaryMask, bit, endTemporaryMask, signalPending } from "../signals.ts";
 import type { Task } from "../task.ts";
 import { isValid, loadTimespec, nanosecondsOf, storeTimespec, timespecOf } from "../time-structs.ts";
-import { deadlineIn, never, Poll, pollEvents, pollHost, reservePoll, setPoll } from "../wait.ts";
+import {
+  awaitEvents,
+  deadlineIn,
+  never,
+  Poll,
+  pollEvents,
+  pollHost,
+  reservePoll,
+  setPoll,
+  timeoutAddress,
+} from "../wait.ts";
 import { loadWords } from "../words.ts";
 
 const sigsetBytes = 8;
@@ -209,6 +219,7 @@ function epollCtl(t: Task, epfd: number, op: number, fdNumber: number, addr: num
 }
 
 const INT_MAX = 0x7fffffff;
+const millisecond = 1e6;
 
 function epollWait(t: Task, epfd: number, addr: number, count: number, deadline: number): number {
   if (count <= 0 || count > Math.floor(INT_MAX / eventBytes)) return -errno.EINVAL;
@@ -218,16 +229,23 @@ function epollWait(t: Task, epfd: number, addr: number, count: number, deadline:
   const h = hostFd(t.process.fds, epfd);
   if (h < 0) return h;
   reserve(records, most * hostEventBytes);
-  for (;;) {
-    const found = host("epoll_pwait", h, records.address, most, 0, 0, sigsetBytes);
-    if (found > 0) return storeEvents(t, addr, found);
-    if (found < 0 && found !== -errno.EINTR) return found;
-    setPoll(0, h, Poll.IN);
-    const ready = pollHost(t, 1, deadline);
-    if (ready < 0) return ready === -restart.ERESTARTNOHAND ? -errno.EINTR : ready;
-    if (ready === 0) return 0;
-  }
+  const found = awaitEvents(t, deadline, (call, nanoseconds) => {
+    if (nanoseconds !== never && nanoseconds !== 0 && exactEpoll) {
+      const span = timeoutAddress(nanoseconds);
+      const result = call("epoll_pwait2", h, records.address, most, span, 0, sigsetBytes);
+      if (result !== -errno.ENOSYS) return result;
+      exactEpoll = false;
+    }
+    const milliseconds = nanoseconds === never ? -1 : Math.min(Math.ceil(nanoseconds / millisecond), INT_MAX);
+    return call("epoll_pwait", h, records.address, most, milliseconds, 0, sigsetBytes);
+  });
+  if (found > 0) return storeEvents(t, addr, found);
+  if (found !== -restart.ERESTARTNOHAND) return found;
+  return signalPending(t) ? -errno.EINTR : found;
 }
+
+/** Whether the host has epoll_pwait2, as kernels from 5.11 on. */
+let exactEpoll = true;
 
 function storeEvents(t: Task, addr: number, count: number): number {
   writable(t.memory, addr, count * eventBytes);
@@ -242,8 +260,6 @@ function storeEvents(t: Task, addr: number, count: number): number {
   }
   return count;
 }
-
-const millisecond = 1e6;
 
 function epollPwait(
   t: Task,

@@ -1,17 +1,24 @@
 // The life of a process: its end, its children, and its threads' registrations with the kernel.
-// A guest process has one thread and no children: what would make either answers ENOSYS.
+// A guest process has no children: what would make them answers ENOSYS. Threads are made by clone.ts.
 import { host } from "../../host/syscall.ts";
 import { errno } from "../errno.ts";
 import { hostFd, installFd } from "../fds.ts";
 import { dirfd, flags, int, oneOf, path, pointer, size, uint } from "../kinds.ts";
 import { siginfoOut } from "../kinds-signal.ts";
 import { type CallRow, call } from "../row.ts";
+import { exitProcess } from "../signals.ts";
 import { whois } from "../targets.ts";
 import type { Task } from "../task.ts";
+import { endThread } from "../threads.ts";
 import { storeWords, words64 } from "../words.ts";
 
 function exit(t: Task, status: number): number {
-  t.process.exit ??= { code: status & 0xff };
+  endThread(t, status & 0xff);
+  return 0;
+}
+
+function exitGroup(t: Task, status: number): number {
+  exitProcess(t.process.kernel, t.process.record, { code: status & 0xff });
   return 0;
 }
 
@@ -94,16 +101,14 @@ function pidfdOpen(t: Task, pid: number, options: number): number {
 /** rseq is refused: threads on two workers may share a CPU, and none could restart the other's critical section. */
 export const processCalls: readonly CallRow[] = [
   call(93, "exit", [int], "never", "quick", exit),
-  call(94, "exit_group", [int], "never", "quick", exit),
+  call(94, "exit_group", [int], "never", "quick", exitGroup),
   call(95, "waitid", [oneOf(IdType), int, siginfoOut, flags(Wait), pointer], "none", "restart", waitid),
   call(96, "set_tid_address", [pointer], "int", "quick", setTidAddress),
   call(99, "set_robust_list", [pointer, size], "none", "quick", setRobustList),
   call(100, "get_robust_list", [int, pointer, pointer], "none", "quick", getRobustList),
-  call(220, "clone", [pointer, pointer, pointer, pointer, pointer], "int", "quick", notHere),
   call(221, "execve", [path, pointer, pointer], "none", "quick", notHere),
   call(260, "wait4", [int, pointer, flags(Wait), pointer], "int", "restart", wait4),
   call(281, "execveat", [dirfd, path, pointer, pointer, int], "none", "quick", notHere),
   call(293, "rseq", [pointer, uint, int, uint], "none", "quick", notHere),
   call(434, "pidfd_open", [int, uint], "fd", "quick", pidfdOpen),
-  call(435, "clone3", [pointer, size], "int", "quick", notHere),
 ];

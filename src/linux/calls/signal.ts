@@ -2,7 +2,7 @@
 // Sending is in kill.ts.
 import { getU64 } from "../../cpu/hart.ts";
 import { copyTo } from "../../memory/guest-memory.ts";
-import { errno } from "../errno.ts";
+import { errno, restart } from "../errno.ts";
 import { oneOf, size } from "../kinds.ts";
 import { sigaction, sigactionOut, siginfoOut, signo, sigset, sigsetOut, stack, stackOut } from "../kinds-signal.ts";
 import { timespec } from "../kinds-time.ts";
@@ -14,11 +14,11 @@ import {
   actionWords,
   beginTemporaryMask,
   bit,
+  changeAction,
   forceSignal,
-  forget,
-  isIgnored,
   Sa,
   setBlocked,
+  signalPending,
   TaskWord,
   takeSignal,
 } from "../signals.ts";
@@ -38,15 +38,12 @@ function rtSigaction(t: Task, n: number, addr: number, old: number, setSize: num
   const action = addr === 0 ? undefined : loadWords(t, addr, actionWords);
   if (addr !== 0 && action === undefined) return -errno.EFAULT;
   if (n < 1 || n > sigMax || (action !== undefined && (n === Sig.KILL || n === Sig.STOP))) return -errno.EINVAL;
-  const s = t.process.signals;
-  const before = s.actions.slice(n * actionWords, (n + 1) * actionWords);
   if (action !== undefined) {
     action[ActionWord.flags]! &= knownFlags;
     action[ActionWord.flags + 1] = 0;
     action[ActionWord.mask]! &= ~unblockable;
-    s.actions.set(action, n * actionWords);
-    if (isIgnored(s, n)) forget(s, n);
   }
+  const before = changeAction(t.process, n, action);
   return old === 0 || storeWords(t, old, before) ? 0 : -errno.EFAULT;
 }
 
@@ -102,9 +99,10 @@ function waitForSignal(t: Task, lo: number, hi: number, span: number): SigInfo |
   w.set([lo, hi], TaskWord.awaited);
   setBlocked(t, blockedLo & ~lo, blockedHi & ~hi);
   const woken = span === 0 ? 0 : pollHost(t, 0, deadlineIn(span));
+  const interrupted = signalPending(t) ? errno.EINTR : restart.ERESTARTNOINTR;
   setBlocked(t, blockedLo, blockedHi);
   w.fill(0, TaskWord.awaited, TaskWord.awaited + 2);
-  return takeSignal(t, lo, hi) ?? (woken < 0 ? -errno.EINTR : -errno.EAGAIN);
+  return takeSignal(t, lo, hi) ?? (woken < 0 ? -interrupted : -errno.EAGAIN);
 }
 
 // The rest of a siginfo_t behind what the kernel keeps is zero.

@@ -9,6 +9,7 @@ import { flags, int, pointer, size, uint } from "../kinds.ts";
 import { type CallRow, call } from "../row.ts";
 import { isOwnPid, whois } from "../targets.ts";
 import type { Task } from "../task.ts";
+import { moveAll, sleepIn } from "../wait.ts";
 import { loadWords, storeWords } from "../words.ts";
 
 // Six fields of struct new_utsname: sysname, nodename, release, version, machine, domainname.
@@ -49,7 +50,10 @@ function getrandom(t: Task, addr: number, length: number, options: number): numb
     return valid < 0 ? valid : -errno.EFAULT;
   }
   if (room > 0) writable(t.memory, addr, room);
-  return host("getrandom", room > 0 ? t.memory.hostBase + addr : 0, room, options);
+  const { hostBase } = t.memory;
+  return moveAll(t, room, (done) =>
+    sleepIn(t, "getrandom", room > 0 ? hostBase + addr + done : 0, room - done, options),
+  );
 }
 
 const query = 0xffffffff;
@@ -228,6 +232,6 @@ export const systemCalls: readonly CallRow[] = [
   call(179, "sysinfo", [pointer], "none", "quick", sysinfo),
   call(270, "process_vm_readv", [int, pointer, size, pointer, size, size], "int", "quick", processVm(false)),
   call(271, "process_vm_writev", [int, pointer, size, pointer, size, size], "int", "quick", processVm(true)),
-  call(278, "getrandom", [pointer, size, randomFlags], "int", "quick", getrandom),
+  call(278, "getrandom", [pointer, size, randomFlags], "int", "restart", getrandom),
   ...refusals,
 ];

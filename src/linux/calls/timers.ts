@@ -9,6 +9,7 @@ import { fd, flags, int, pointer } from "../kinds.ts";
 import { clock, intervalTimer, itimerspec, itimerspecOut, itimerval, itimervalOut } from "../kinds-time.ts";
 import { type CallRow, call } from "../row.ts";
 import { sigMax } from "../siginfo.ts";
+import { threadById } from "../targets.ts";
 import type { Task } from "../task.ts";
 import {
   isValid,
@@ -46,8 +47,7 @@ function setitimer(t: Task, which: number, addr: number, oldAddr: number): numbe
   if (setting === undefined) return -errno.EFAULT;
   if (which < 0 || which >= intervalTimers || !isValid(setting.value) || !isValid(setting.interval))
     return -errno.EINVAL;
-  const old = getTimer(t.process.timers, which);
-  setTimer(t.process.timers, which, setting, false);
+  const old = setTimer(t.process.timers, which, setting, false);
   return oldAddr === 0 || storeMicroSetting(t.memory, oldAddr, old) ? 0 : -errno.EFAULT;
 }
 
@@ -88,7 +88,7 @@ function timerCreate(t: Task, id: number, eventAddr: number, idAddr: number): nu
 
 function isEvent(t: Task, { notify, signo, tid }: Event): boolean {
   if (notify === Notify.none) return true;
-  if (notify === Notify.threadId && tid !== t.tid) return false;
+  if (notify === Notify.threadId && threadById(t, tid) === undefined) return false;
   const known = notify === Notify.signal || notify === Notify.thread || notify === Notify.threadId;
   return known && signo >= 1 && signo <= sigMax;
 }
@@ -99,8 +99,7 @@ function timerSettime(t: Task, id: number, flag: number, addr: number, oldAddr: 
   const slot = timerSlot(t.process.timers, id);
   if (slot < 0) return slot;
   if (!isValid(setting.value) || !isValid(setting.interval)) return -errno.EINVAL;
-  const old = getTimer(t.process.timers, slot);
-  setTimer(t.process.timers, slot, setting, (flag & TIMER_ABSTIME) !== 0);
+  const old = setTimer(t.process.timers, slot, setting, (flag & TIMER_ABSTIME) !== 0);
   return oldAddr === 0 || storeSetting(t.memory, oldAddr, old) ? 0 : -errno.EFAULT;
 }
 

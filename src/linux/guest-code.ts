@@ -1,0 +1,29 @@
+// Where a thread is: in guest code, or in the kernel. In guest code it relies on what it has tested of the address space until it
+// passes a safepoint, which is each time it comes out; in the kernel it relies on nothing, and may wait for others.
+import type { Cause } from "../cpu/hart.ts";
+import { decideFault } from "../memory/address-space.ts";
+import { enterGuestCode, isShared, leaveGuestCode } from "../memory/sharing.ts";
+import type { Task } from "./task.ts";
+import { TaskField } from "./tasks.ts";
+
+/** What executes instructions, at any tier. See Interpreter.run. */
+export interface Engine {
+  readonly run: (budget: number) => Cause;
+}
+
+/** Runs guest code: the thread is in the kernel before and after. */
+export function runGuestCode(t: Task, engine: Engine, budget: number): Cause {
+  return isShared(t.process.space.sharing) ? runAmongOthers(t, engine, budget) : engine.run(budget);
+}
+
+function runAmongOthers({ record, process: { space } }: Task, engine: Engine, budget: number): Cause {
+  enterGuestCode(space.sharing, record.i32[TaskField.hart]!);
+  let cause: Cause;
+  try {
+    cause = engine.run(budget);
+  } finally {
+    leaveGuestCode(space.sharing);
+  }
+  decideFault(space);
+  return cause;
+}

@@ -1,0 +1,74 @@
+// Workers run harts of a process's memory beside the main thread. Each case runs in a process of its own: harts-cases.ts.
+import { describe, expect, test } from "bun:test";
+import { type Way, ways } from "../tools/engines.ts";
+import type { Case, Outcome } from "./harts-cases.ts";
+
+const limit = 120_000;
+
+async function outcomeOf<C extends Case>(name: C, { jit, env }: Pick<Way, "jit" | "env">): Promise<Outcome<C>> {
+  const script = new URL("./harts-cases.ts", import.meta.url).pathname;
+  const child = Bun.spawn([process.execPath, script, name, jit], {
+    env: { ...process.env, ...env },
+    stderr: "pipe",
+    timeout: limit,
+  });
+  const [text, errors] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+  expect({ status: await child.exited, errors }).toEqual({ status: 0, errors: "" });
+  return JSON.parse(text);
+}
+
+const plain = { jit: "off", env: {} } as const;
+const eager = ways.find((way) => way.jit === "wasm" && way.env["SABRE_HEAT"] !== undefined)!;
+
+describe.each(ways.filter(({ jit }) => jit !== "auto"))("$name", (way) => {
+  test(
+    "two harts that add to a counter at the same time lose nothing",
+    async () => {
+      expect(await outcomeOf("two", way)).toEqual({ total: 600_000, expected: 600_000, harts: 1 });
+    },
+    limit,
+  );
+
+  test(
+    "of two harts that store, fence and load, one sees the other's store",
+    async () => {
+      const { missed, values } = await outcomeOf("storeThenLoad", way);
+      expect(missed).toBe(0);
+      expect(values).toBeGreaterThan(1);
+    },
+    limit,
+  );
+});
+
+test(
+  "64 workers run, each with a hart of its own",
+  async () => {
+    expect(await outcomeOf("many", plain)).toEqual({ total: 1_300_000, expected: 1_300_000, harts: 64 });
+  },
+  limit,
+);
+
+test("a worker makes workers", async () => {
+  expect(await outcomeOf("nesting", plain)).toEqual({ counter: 8 });
+});
+
+test("a thread on an idle worker starts within a millisecond", async () => {
+  const { warm } = await outcomeOf("latency", eager);
+  expect(warm).toBeLessThan(1);
+});
+
+test("of many idle workers one stays, and none after the end", async () => {
+  expect(await outcomeOf("leaving", plain)).toEqual({ idle: 12, left: 0 });
+});
+
+test("an exception in a worker ends the process, and is told", async () => {
+  expect(await outcomeOf("failing", plain)).toEqual({
+    exit: { signal: 6, coreDumped: false },
+    failure: "Error: this thread fails",
+  });
+});
+
+test("exit_group in a worker ends the threads of the process, the main thread's too", async () => {
+  const { exit, failure } = await outcomeOf("exiting", plain);
+  expect({ exit, failure }).toEqual({ exit: { code: 7 }, failure: undefined });
+});
