@@ -12,6 +12,7 @@ import { openHostSignals } from "./linux/inbox.ts";
 import { limitOf, Resource } from "./linux/limits.ts";
 import { locate, resolveEarly } from "./linux/paths.ts";
 import { newProcess, startProgram } from "./linux/process.ts";
+import { deathOf } from "./linux/processes.ts";
 import { runTask, type Watcher } from "./linux/run.ts";
 import { Code, type SigInfo, signalName } from "./linux/siginfo.ts";
 import { traceCalls, traceExit, traceSignal } from "./linux/strace.ts";
@@ -154,11 +155,7 @@ function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs
     ...(logs("page") ? [logMaps(say, process.space)] : []),
     ...(o.stats ? [countCalls(figures)] : []),
   ]);
-  let lastSignal: SigInfo | undefined;
-  process.signalled = (info) => {
-    lastSignal = info;
-    o.trace?.(traceSignal(info));
-  };
+  process.signalled = (info) => o.trace?.(traceSignal(info));
   const watcher: Watcher = {
     ...(calls && { calls }),
     trap: (task, cause, info) => {
@@ -198,12 +195,13 @@ function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs
       };
     },
     deathReport: () => {
-      const R = t.hart.i32;
-      const [, , code = 0, , lo = 0, hi = 0] = lastSignal ?? [];
+      const death = deathOf(process.record);
+      const dead = death === undefined ? t.hart : hartIn(t.memory, death.hart);
+      const [, , code = 0, , lo = 0, hi = 0] = death?.info ?? [];
       return {
         signal: signalName(end && "signal" in end ? end.signal : 0),
-        pc: u64(R[hart.pc]!, R[hart.pc + 1]!),
-        symbol: place(getPc(t.hart)),
+        pc: u64(dead.i32[hart.pc]!, dead.i32[hart.pc + 1]!),
+        symbol: place(getPc(dead)),
         // Positive codes below the kernel's own are those of faults: nobody can send them.
         address: code > 0 && code < Code.SI_KERNEL ? u64(lo, hi) : undefined,
       };

@@ -5,6 +5,7 @@ import { errno } from "./errno.ts";
 import { Header, type Kernel, sections } from "./kernel.ts";
 import type { Limits } from "./limits.ts";
 import { findRecord, freeRecord, getField, State, setField, type Table, takeRecord, wordOf } from "./records.ts";
+import { infoWords, type SigInfo } from "./siginfo.ts";
 import type { PendingSet } from "./signal-queue.ts";
 import type { Exit } from "./task.ts";
 
@@ -64,6 +65,9 @@ export const ProcessField = {
   pendingSet: 528,
   /** The auxiliary vector as it stands on the stack: 704 bytes. */
   auxv: 660,
+  /** Of the first thread that took a deadly signal: index + 1 of its hart, and the siginfo. */
+  deathHart: 836,
+  deathInfo: 840,
   /** Guest path of the program that runs: 4096 bytes of latin1. */
   exe: 1024,
   words: 2048,
@@ -195,3 +199,15 @@ export const envStrings = (r: ProcessRecord): readonly [start: number, end: numb
   getField(r, ProcessField.envStart),
   getField(r, ProcessField.envEnd),
 ];
+
+/** Notes that a thread, the one of that hart, takes a deadly signal. The first counts. */
+export function noteDeath({ i32 }: ProcessRecord, hart: number, info: SigInfo): void {
+  if (Atomics.compareExchange(i32, ProcessField.deathHart, 0, hart + 1) === 0) i32.set(info, ProcessField.deathInfo);
+}
+
+/** Which hart took a deadly signal, and its siginfo; undefined where none did. */
+export function deathOf({ i32 }: ProcessRecord): { readonly hart: number; readonly info: SigInfo } | undefined {
+  const hart = Atomics.load(i32, ProcessField.deathHart) - 1;
+  const at = ProcessField.deathInfo;
+  return hart < 0 ? undefined : { hart, info: i32.slice(at, at + infoWords) };
+}

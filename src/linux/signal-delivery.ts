@@ -7,6 +7,7 @@ import { errno, restart } from "./errno.ts";
 import { takeHostSignals } from "./inbox.ts";
 import { limitOf, Resource } from "./limits.ts";
 import { Pending, pendingBits } from "./place.ts";
+import { noteDeath } from "./processes.ts";
 import type { CallRow } from "./row.ts";
 import { defaultAction, kernelInfo, Sig, type SigInfo } from "./siginfo.ts";
 import { pushFrame } from "./signal-frame.ts";
@@ -28,6 +29,7 @@ import {
   TaskWord,
 } from "./signals.ts";
 import type { Task } from "./task.ts";
+import { TaskField } from "./tasks.ts";
 
 const a0 = 10;
 const a7 = 17;
@@ -82,7 +84,7 @@ function deliver(t: Task, interrupted: Interrupted | undefined): void {
     if (handlerIs(actions, 0, SIG_IGN)) continue;
     t.process.signalled?.(info);
     if (handlerIs(actions, 0, SIG_DFL)) {
-      doDefault(t, signo);
+      doDefault(t, info);
       continue;
     }
     if (call !== undefined) settleBeforeHandler(t, call, (action[ActionWord.flags]! & Sa.RESTART) !== 0);
@@ -122,7 +124,8 @@ function runHandler(t: Task, signo: number, info: SigInfo, action: Int32Array): 
   t.hart.i32[hart.reservation + 1] = 0;
 }
 
-function doDefault(t: Task, signo: number): void {
+function doDefault(t: Task, info: SigInfo): void {
+  const signo = info[0]!;
   const action = defaultAction(signo);
   if (action === "ignore" || action === "continue") return;
   if (action === "stop") {
@@ -131,5 +134,6 @@ function doDefault(t: Task, signo: number): void {
     return;
   }
   const coreDumped = action === "core" && limitOf(t.process.limits, Resource.CORE) > 0;
+  noteDeath(t.process.record, t.record.i32[TaskField.hart]!, info);
   exitProcess(t.process.kernel, t.process.record, { signal: signo, coreDumped });
 }

@@ -1,6 +1,7 @@
 // Dies by the signal of the first argument, in the way of the second.
 #include "check.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
@@ -12,6 +13,11 @@ __attribute__((noinline)) static int recurse(int n) {
   volatile char frame[1000];
   frame[0] = (char)n;
   return forever ? recurse(n + 1) + frame[0] : 0;
+}
+
+static void *thread(void *unused) {
+  touch((char *)16);
+  return unused;
 }
 
 static void refault(int signo) { touch((char *)24); }
@@ -32,6 +38,11 @@ int main(int argc, char **argv) {
     // Blocked while its handler runs: nobody can catch it.
     signal(SIGSEGV, refault);
     touch((char *)16);
+  }
+  if (!strcmp(how, "thread")) {
+    pthread_t other;
+    pthread_create(&other, 0, thread, 0);
+    pthread_join(other, 0);
   }
   if (!strcmp(how, "ignored")) {
     // A fault cannot be ignored.

@@ -165,6 +165,7 @@ const deaths: readonly Death[] = [
   { how: "jump", signal: 11, says: /killed by SIGSEGV at pc 0x20$/m },
   { how: "alarm", signal: 14, says: /killed by SIGALRM at pc/m },
   { how: "in-handler", signal: 11, says: /SIGSEGV at pc 0x[0-9a-f]+ <touch(\+0x[0-9a-f]+)?>, fault address 0x18$/m },
+  { how: "thread", signal: 11, says: /SIGSEGV at pc 0x[0-9a-f]+ <touch(\+0x[0-9a-f]+)?>, fault address 0x10$/m },
   { how: "ignored", signal: 11, says: /<touch(\+0x[0-9a-f]+)?>, fault address 0x10$/m },
   { how: "blocked", signal: 11, says: /<touch(\+0x[0-9a-f]+)?>, fault address 0x10$/m },
   { how: "overflow", signal: 11, says: /killed by SIGSEGV at pc 0x[0-9a-f]+ <recurse/ },
