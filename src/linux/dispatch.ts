@@ -42,6 +42,8 @@ export function systemCall(t: Task, watcher: CallWatcher | undefined): void {
   R[hart.pc] = R[hart.pc]! + ecallBytes;
   const result = row ? invoke(t, row, R, a0) : unknownCall(t, nr);
   if (raw) watcher?.leave(t, row, nr, raw, result);
+  // Its record may be another thread's by now.
+  if (t.ended) return;
   if (row) finishCall(t, row, result);
   else setX(t.hart, 10, result);
 }

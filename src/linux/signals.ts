@@ -26,7 +26,7 @@ import {
 } from "./signal-queue.ts";
 import { type SignalFds, showSignalFds, signalFdsOf } from "./signalfd-table.ts";
 import type { Exit, Process, Task } from "./task.ts";
-import { TaskField, type TaskRecord, taskAt, threadsOf } from "./tasks.ts";
+import { removeThreadHeld, TaskField, type TaskRecord, taskAt, threadsOf } from "./tasks.ts";
 
 /** Flags of sigaction. */
 export const Sa = {
@@ -294,6 +294,8 @@ function sendHeld({ kernel: k, process, thread }: SignalTarget, signo: number, i
   const first = thread ?? threads[0];
   // Nobody is left to take it.
   if (first === undefined || process.i32[ProcessField.exit] !== 0) return 0;
+  // It has ended since it was found.
+  if (thread !== undefined && !threads.includes(thread)) return 0;
   if (signo === Sig.CONT) forgetHeld(k, process, ...stopSignals);
   else if (stopSignals.includes(signo)) forgetHeld(k, process, Sig.CONT);
 
@@ -447,7 +449,7 @@ function endHeld(k: Kernel, process: ProcessRecord, end: Exit): boolean {
   return true;
 }
 
-/** A thread is about to end while others go on: it takes no more signals, its own are forgotten, and others take what it was woken for. */
+/** A thread ends: it is none of its process any more, its own signals are forgotten, and others take what it was woken for. */
 export function exitSignals({ process: { kernel, record }, record: thread }: Task): void {
   withLock(kernel.signalsLock, () => {
     setBlockedHeld(kernel, record, thread, -1, -1);
@@ -459,5 +461,6 @@ export function exitSignals({ process: { kernel, record }, record: thread }: Tas
     // It may have been the only one that looked at the timers.
     const other = threads.find((candidate) => candidate !== thread);
     if (other !== undefined) wake(other, Pending.timer);
+    removeThreadHeld(kernel, record.index, thread.index);
   });
 }

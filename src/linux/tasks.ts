@@ -166,9 +166,10 @@ function append(k: Kernel, process: number, task: number): void {
 
 /** Takes a thread out of the list of its process; its record stays. Signals go to others from then on. */
 export const removeThread = (k: Kernel, process: number, task: number): void =>
-  withLock(k.signalsLock, () => unlink(k, process, task));
+  withLock(k.signalsLock, () => removeThreadHeld(k, process, task));
 
-function unlink(k: Kernel, process: number, task: number): void {
+/** The same, by who has the signals lock. */
+export function removeThreadHeld(k: Kernel, process: number, task: number): void {
   const p = processAt(k, process).i32;
   const t = taskAt(k, task).i32;
   const next = t[TaskField.next]!;

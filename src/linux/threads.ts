@@ -3,12 +3,12 @@ import { hart, hartIn, setX } from "../cpu/hart.ts";
 import { addRunner, removeRunner } from "../memory/sharing.ts";
 import { endFutexes } from "./futex-exit.ts";
 import { park, wakeCount } from "./park.ts";
-import { clearPending } from "./place.ts";
+import { clearPending, Pending } from "./place.ts";
 import { ProcessField } from "./processes.ts";
 import { State, setField } from "./records.ts";
 import { exitProcess, exitSignals, initSignals, TaskWord } from "./signals.ts";
 import type { Exit, Task } from "./task.ts";
-import { addThread, allocateTask, freeTask, removeThread, TaskField, type TaskRecord, taskAt } from "./tasks.ts";
+import { addThread, allocateTask, freeTask, TaskField, type TaskRecord, taskAt } from "./tasks.ts";
 import { storeWords } from "./words.ts";
 
 /** What a new thread begins with, as clone's flags and arguments say. Addresses are the guest's; undefined where nothing was asked for. */
@@ -79,7 +79,6 @@ export function endThread(t: Task, code: number): void {
   if (isLeader) record.i32[TaskField.exitCode] = code;
   t.ended = true;
   exitSignals(t);
-  removeThread(kernel, process.index, index);
   if (process.record.i32[ProcessField.threadCount] === 0) {
     const leader = taskAt(kernel, process.record.i32[ProcessField.leader]! - 1);
     exitProcess(kernel, process.record, { code: leader.i32[TaskField.exitCode]! });
@@ -95,10 +94,11 @@ export function endThread(t: Task, code: number): void {
 /** Sleeps until the process of a thread that has ended ends too, and answers how. */
 export function awaitExit(t: Task): Exit {
   for (;;) {
+    // First: what comes after it ends the sleep. Signals of the host are taken out by the sleep itself.
+    clearPending(t.record, ~Pending.inbox);
     const seen = wakeCount(t);
     const end = t.process.exit;
     if (end !== undefined) return end;
-    clearPending(t.record, -1);
     park(t, seen);
   }
 }

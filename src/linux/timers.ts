@@ -214,9 +214,8 @@ function settingOf(timers: Timers, slot: number): Setting {
 function targetOf({ kernel, record, index }: Process, w: Float64Array, at: number): SignalTarget | undefined {
   const tid = w[at + Field.tid]!;
   if (tid === 0) return { kernel, process: record, thread: undefined };
-  const thread = threadsOf(kernel, index)
-    .map((task) => taskAt(kernel, task))
-    .find(({ i32 }) => i32[TaskField.tid] === tid);
+  const threads = withLock(kernel.signalsLock, () => threadsOf(kernel, index));
+  const thread = threads.map((task) => taskAt(kernel, task)).find(({ i32 }) => i32[TaskField.tid] === tid);
   return thread && { kernel, process: record, thread };
 }
 

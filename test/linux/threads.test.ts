@@ -25,7 +25,7 @@ import {
   watchSignals,
 } from "../../src/linux/signals.ts";
 import type { Task } from "../../src/linux/task.ts";
-import { addThread, allocateTask, removeThread, TaskField, taskAt } from "../../src/linux/tasks.ts";
+import { addThread, allocateTask, TaskField, taskAt } from "../../src/linux/tasks.ts";
 import { caller, resultOf } from "./caller.ts";
 import type { Case, Outcome } from "./threads-cases.ts";
 
@@ -124,7 +124,6 @@ test("a thread's own signal is for nobody else, and gone with it", () => {
   expect(nextSignal(a)).toBeUndefined();
   exitSignals(b);
   expect(queuedCount(a.process.signals.pool, a.process.attributes.words[Attr.ruid]!)).toBe(0);
-  removeThread(a.process.kernel, a.process.index, b.index);
   queueSignal(a.process, Sig.USR1);
   expect(nextSignal(a)?.[0]).toBe(Sig.USR1);
 });

@@ -95,6 +95,8 @@ const Args = {
 const firstSize = 64;
 const largestSize = 4096;
 const mostTids = 32;
+/** Flags of the upper word. */
+const clearSighand = 1;
 const intoCgroup = 2;
 
 function clone3(t: Task, addr: number, bytes: number): number {
@@ -108,11 +110,12 @@ function clone3(t: Task, addr: number, bytes: number): number {
   const words = new Int32Array(known.buffer);
   const arg = (n: number): number => u64(words[2 * n]!, words[2 * n + 1]!);
   const [low, high] = [words[0]!, words[1]!];
-  if ((low & (Clone.DETACHED | signalBits)) !== 0 || (high & ~intoCgroup & ~1) !== 0) return -errno.EINVAL;
+  if ((low & (Clone.DETACHED | signalBits)) !== 0 || (high & ~(intoCgroup | clearSighand)) !== 0) return -errno.EINVAL;
   if (arg(Args.setTidSize) > mostTids || (arg(Args.setTid) === 0) !== (arg(Args.setTidSize) === 0))
     return -errno.EINVAL;
   const signal = arg(Args.signal);
   if (signal > 64 || (signal !== 0 && (low & (Clone.THREAD | Clone.PARENT)) !== 0)) return -errno.EINVAL;
+  if ((high & clearSighand) !== 0 && (low & Clone.SIGHAND) !== 0) return -errno.EINVAL;
   const [stack, stackSize] = [arg(Args.stack), arg(Args.stackSize)];
   if ((stack === 0) !== (stackSize === 0)) return -errno.EINVAL;
   if (arg(Args.setTidSize) !== 0 || (high & intoCgroup) !== 0) return -errno.EPERM;
