@@ -172,6 +172,7 @@ function reset(): void {
   host("setpriority", 0, 0, 0);
   host("sched_setscheduler", 0, 0, addressOf(priority));
   bounded();
+  revive();
   mapMemory();
   if (call("chdir", top) !== 0) throw new Error("the guest has no working directory");
   writeFileSync("file", Buffer.alloc(10000, "0123456789"));
@@ -332,6 +333,12 @@ let made = 0;
 const called = new Set<string>();
 const tracer = traceCalls(() => {});
 
+/** Puts the thread back if it has ended. */
+function revive(): void {
+  if (t.ended) addThread(t.process.kernel, t.process.index, t.index);
+  t.ended = false;
+}
+
 function make(c: Call): void {
   const line = shown(c).slice(0, log.length - 1);
   log.fill(32);
@@ -340,8 +347,7 @@ function make(c: Call): void {
   bounded();
   t.process.record.i32[ProcessField.exit] = 0;
   t.record.i32[TaskField.pending]! &= Pending.signal;
-  if (t.ended) addThread(t.process.kernel, t.process.index, t.index);
-  t.ended = false;
+  revive();
   // What may block is ended: nobody can put off SIGKILL.
   if (c.row.class !== "quick") endIn(2e6);
   c.args.forEach(([lo, hi], i) => {
@@ -356,6 +362,8 @@ function make(c: Call): void {
   timers.words.set(timersBefore);
   const result = getI64(t.hart, 10);
   called.add(c.row.name);
+  // Of a thread that has ended nothing is left to look at.
+  if (t.ended) return;
   if (
     result < 0 &&
     result < -lastErrno &&
