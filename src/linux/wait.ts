@@ -100,22 +100,18 @@ function callOnce(t: Task, name: HostCall, a = 0, b: number | bigint = 0, c = 0,
   return callUnderKicks(t, () => host(name, a, b, c, d, e, f)) ?? notEntered;
 }
 
+/** One attempt at a call that may block: it is not made, ended by a kick, or done, a pending signal notwithstanding. */
+function attempt(t: Task, ...call: Parameters<Call>): number {
+  const result = interruptible(t, ...call);
+  return result === notEntered && isWanted(t) ? callOnce(t, ...call) : result;
+}
+
 const isEnded = (result: number): boolean => result === -errno.EINTR || result === notEntered;
 
 /** Makes a host call that may block. Answers what the host does; -ERESTARTSYS or -ERESTARTNOINTR for a signal. */
-export function sleepIn(
-  t: Task,
-  name: HostCall,
-  a?: number,
-  b?: number | bigint,
-  c?: number,
-  d?: number,
-  e?: number,
-  f?: number,
-): number {
+export function sleepIn(t: Task, ...call: Parameters<Call>): number {
   for (;;) {
-    let result = interruptible(t, name, a, b, c, d, e, f);
-    if (result === notEntered && isWanted(t)) result = callOnce(t, name, a, b, c, d, e, f);
+    const result = attempt(t, ...call);
     if (!isEnded(result)) return result;
     if (isWanted(t)) return result === notEntered ? -restart.ERESTARTNOINTR : -restart.ERESTARTSYS;
   }
@@ -186,22 +182,10 @@ function timeLimit(h: number, name: number): number {
  * ends such a call with EINTR whatever SA_RESTART says. One that is made again for no signal does not begin its time anew
  * more than once.
  */
-export function sleepOn(
-  t: Task,
-  h: number,
-  limit: Limit,
-  name: HostCall,
-  a?: number,
-  b?: number | bigint,
-  c?: number,
-  d?: number,
-  e?: number,
-  f?: number,
-): number {
+export function sleepOn(t: Task, h: number, limit: Limit, ...call: Parameters<Call>): number {
   let deadline: number | undefined;
   for (;;) {
-    let result = interruptible(t, name, a, b, c, d, e, f);
-    if (result === notEntered && isWanted(t)) result = callOnce(t, name, a, b, c, d, e, f);
+    const result = attempt(t, ...call);
     if (!isEnded(result)) return result;
     if (isWanted(t)) {
       if (result === notEntered) return -restart.ERESTARTNOINTR;

@@ -3,12 +3,12 @@ import { Cause, getPc, type Hart, hart, hartIn, setPc, setX } from "../../src/cp
 import { encode } from "../../src/isa/riscv/encode.ts";
 import type { EngineOptions } from "../../src/linux/bundle.ts";
 import type { Engine } from "../../src/linux/guest-code.ts";
-import { newProcess } from "../../src/linux/process.ts";
 import type { Task } from "../../src/linux/task.ts";
 import { allocateTask } from "../../src/linux/tasks.ts";
 import { claim, hartOf, launch, type WorkerPool } from "../../src/linux/workers.ts";
-import { attachGuestMemory, Page, pageSize, pagesChanged } from "../../src/memory/guest-memory.ts";
-import { assemble, branch, constant, type Item, jump, newLabel } from "../tools/assembler.ts";
+import { attachGuestMemory, Page, pageSize } from "../../src/memory/guest-memory.ts";
+import { branch, constant, type Item, jump, newLabel } from "../tools/assembler.ts";
+import { entryIn, giveRights, newGuest } from "./programs.ts";
 
 /** What guest code asks for at an ecall, in a7. Linux's numbers are these but for the first three. */
 export const request = {
@@ -141,27 +141,12 @@ const programs = {
 
 export type Program = keyof typeof programs;
 
-const programBytes = 256;
-
 /** Guest address of a program. */
-export const entry = (name: Program): number => codeAt + Object.keys(programs).indexOf(name) * programBytes;
+export const entry = (name: Program): number => entryIn(codeAt, programs, name);
 
 export function makeGuest(jit: EngineOptions["jit"]): Task {
-  const engine = { jit, stats: false, trace: undefined, log: undefined };
-  const t = newProcess({ sysroot: undefined, stackSize: undefined, log: () => {}, engine });
-  const { pages, view } = t.memory;
-  for (const name of Object.keys(programs) as Program[]) {
-    const code = assemble(programs[name]());
-    if (code.length * 4 > programBytes) throw new Error(`${name} is too long`);
-    code.forEach((bits, i) => {
-      view.setUint32(entry(name) + 4 * i, bits, true);
-    });
-  }
-  const [code, first] = [codeAt / pageSize, data.start / pageSize];
-  pages[code] = Page.read | Page.exec;
-  pages.fill(Page.read | Page.write, first, first + dataPages);
-  pagesChanged(t.memory, code, code + 1);
-  pagesChanged(t.memory, first, first + dataPages);
+  const t = newGuest(jit, codeAt, programs);
+  giveRights(t, data.start, data.start + dataPages * pageSize, Page.read | Page.write);
   return t;
 }
 

@@ -3,14 +3,14 @@
 import { type Hart, hartIn, setPc, setX } from "../../src/cpu/hart.ts";
 import { encode } from "../../src/isa/riscv/encode.ts";
 import type { EngineOptions } from "../../src/linux/bundle.ts";
-import { newProcess } from "../../src/linux/process.ts";
 import { initSignals } from "../../src/linux/signals.ts";
 import type { Task } from "../../src/linux/task.ts";
 import { addThread, allocateTask, TaskField, taskAt } from "../../src/linux/tasks.ts";
 import { claim, hartOf, launch, type WorkerPool } from "../../src/linux/workers.ts";
-import { attachGuestMemory, Page, pageSize, pagesChanged } from "../../src/memory/guest-memory.ts";
+import { attachGuestMemory, Page } from "../../src/memory/guest-memory.ts";
 import { addRunner } from "../../src/memory/sharing.ts";
-import { assemble, constant, type Item, jump, newLabel } from "../tools/assembler.ts";
+import { constant, type Item, jump, newLabel } from "../tools/assembler.ts";
+import { entryIn, giveRights, newGuest } from "./programs.ts";
 
 const [sp, tp, t0, t1, t2, a0, a1, a2, a7] = [2, 4, 5, 6, 7, 10, 11, 12, 17];
 export const codeAt = 0x10000;
@@ -84,30 +84,14 @@ const programs = {
 } satisfies Record<string, () => Item[]>;
 
 export type Program = keyof typeof programs;
-const programBytes = 256;
 
 /** Guest address of a program. */
-export const entry = (name: Program): number => codeAt + Object.keys(programs).indexOf(name) * programBytes;
+export const entry = (name: Program): number => entryIn(codeAt, programs, name);
 
 export function makeGuest(jit: EngineOptions["jit"]): Task {
-  const engine = { jit, stats: false, trace: undefined, log: undefined };
-  const t = newProcess({ sysroot: undefined, stackSize: undefined, log: () => {}, engine });
-  const { pages, view } = t.memory;
-  for (const name of Object.keys(programs) as Program[]) {
-    const code = assemble(programs[name]());
-    if (code.length * 4 > programBytes) throw new Error(`${name} is too long`);
-    code.forEach((bits, i) => {
-      view.setUint32(entry(name) + 4 * i, bits, true);
-    });
-  }
-  const set = (from: number, to: number, bits: number): void => {
-    const [first, end] = [from / pageSize, Math.ceil(to / pageSize)];
-    pages.fill(bits, first, end);
-    pagesChanged(t.memory, first, end);
-  };
-  set(codeAt, codeAt + pageSize, Page.read | Page.exec);
-  set(data.start, valuesEnd, Page.read | Page.write);
-  set(stacksAt, stacksAt + mostThreads * stackBytes, Page.read | Page.write);
+  const t = newGuest(jit, codeAt, programs);
+  giveRights(t, data.start, valuesEnd, Page.read | Page.write);
+  giveRights(t, stacksAt, stacksAt + mostThreads * stackBytes, Page.read | Page.write);
   t.process.signals.trampoline = entry("sigreturn");
   return t;
 }
