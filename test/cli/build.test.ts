@@ -44,8 +44,7 @@ const source = () => join(copy, "src/linux/row.ts");
 
 /** The file that workers run. Its guest thread ends the process with status 7. */
 function workerFile(): string {
-  for (const name of ["test/linux/harts.ts", "test/linux/harts-cases.ts", "test/tools/assembler.ts"])
-    cpSync(join(root, name), join(copy, name));
+  for (const name of ["test/linux", "test/tools"]) cpSync(join(root, name), join(copy, name), { recursive: true });
   const { stdout, stderr } = bun("test/linux/harts-cases.ts", "exiting", "auto");
   expect(stderr.toString()).toBe("");
   const { exit, script } = JSON.parse(stdout.toString());
