@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { type BunPlugin, Glob } from "bun";
 import { quickLoopBytes } from "./jit/quick-loop-bytes.ts";
 import { core, floatFactory } from "./src/cpu/generated.ts";
+import { slotTables } from "./src/cpu/slot-tables.ts";
+import { formTables } from "./src/isa/riscv/form-tables.ts";
 
 /** Puts what the interpreter runs in the place of the modules that make it. */
 const interpreter: BunPlugin = {
@@ -21,6 +23,13 @@ const interpreter: BunPlugin = {
           });`,
       };
     });
+    const forms = formTables();
+    build.onLoad({ filter: /\/isa\/riscv\/form-tables\.ts$/ }, () =>
+      tables("formTables", forms.masks.length, { ...forms }),
+    );
+    build.onLoad({ filter: /\/src\/cpu\/slot-tables\.ts$/ }, () =>
+      tables("slotTables", forms.masks.length, { ...slotTables() }),
+    );
     build.onLoad({ filter: /\/src\/cpu\/generated\.ts$/ }, () => ({
       loader: "js",
       contents: `
@@ -31,6 +40,16 @@ const interpreter: BunPlugin = {
   },
 };
 
+/** A module that has a function of that name, which answers tables: values, and functions of an index, whose results are kept as text. */
+function tables(name: string, count: number, of: Readonly<Record<string, unknown>>) {
+  const members = Object.entries(of).map(([key, value]) => {
+    if (typeof value !== "function") return `${key}:${JSON.stringify(value)}`;
+    const texts = Array.from({ length: count }, (_, index) => JSON.stringify(value(index)));
+    return `${key}:(index)=>JSON.parse(${JSON.stringify(texts)}[index])`;
+  });
+  return { loader: "js" as const, contents: `export const ${name} = () => ({${members.join(",\n")}});` };
+}
+
 /** Modification time and size of every source, by name. */
 const sources = (): Record<string, readonly [modified: number, size: number]> =>
   Object.fromEntries(
@@ -40,12 +59,15 @@ const sources = (): Record<string, readonly [modified: number, size: number]> =>
     }),
   );
 
+/** The command line, and what its workers are. */
+const entries = ["src/cli/run.ts", "src/linux/worker.ts", "src/debug/traced-worker.ts", "src/gdb/stub-worker.ts"];
+
 /** Builds into `folder`. Throws where that fails. */
 export async function build(folder = join(import.meta.dir, "dist")): Promise<void> {
   // Before they are read: what changes meanwhile must not pass for built.
   const built = sources();
   await Bun.build({
-    entrypoints: ["src/cli/run.ts", "src/linux/worker.ts"].map((name) => join(import.meta.dir, name)),
+    entrypoints: entries.map((name) => join(import.meta.dir, name)),
     outdir: folder,
     naming: "[name].[ext]",
     target: "bun",

@@ -6,6 +6,7 @@ import { chart } from "./chart.ts";
 import { isThere, missing } from "./compile.ts";
 import { type Contest, contestantOf, groups, hold, type Outcome } from "./contest.ts";
 import { guestOperations } from "./kernels.ts";
+import { askingLinux } from "./linux.ts";
 import { macro } from "./macro.ts";
 import { emulatorParts } from "./micro/parts.ts";
 import { type Options, understand } from "./options.ts";
@@ -25,6 +26,7 @@ const parts: readonly {
 }[] = [
   { name: "startup", run: startUp },
   { name: "operations", run: guestOperations },
+  { name: "linux", run: askingLinux },
   { name: "micro", run: emulatorParts },
 ];
 

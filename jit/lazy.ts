@@ -33,6 +33,7 @@ export function lazyTiers(name: EmitterName): LazyTiers {
     },
     missed: (pc) => tiers?.missed(pc),
     paused: () => tiers?.paused(),
+    dropAt: (pc) => tiers?.dropAt(pc),
     dropPages: (first, last) => tiers?.dropPages(first, last),
     memoryGrew: () => tiers?.memoryGrew(),
   };

@@ -57,11 +57,21 @@ export interface Tiers extends Omit<Tier, "heat" | "pause"> {
 
 const emitters = { js: makeJsEmitter, wasm: makeWasmEmitter } satisfies Record<EmitterName, (p: Place) => Emitter>;
 
+/** Whether a region executes the instruction at that address. */
+const executes = (region: Region, pc: number): boolean =>
+  region.blocks.some(({ code }) => code.some((at) => at.pc === pc));
+
 export function makeTiers(name: EmitterName, place: Place): Tiers {
   const { interpreter } = place;
   const emitter: Emitter = emitters[name](place);
   const figures: CacheFigures = { regions: 0, instructions: 0, compiled: 0, dropped: 0, seconds: 0 };
-  const entries = new Map<number, { readonly region: Region; readonly made: CompiledRegion }>();
+  /** `together`: those that call each other directly, so that where one has to go all have to. */
+  interface Entry {
+    readonly region: Region;
+    readonly made: CompiledRegion;
+    readonly together: readonly Region[];
+  }
+  const entries = new Map<number, Entry>();
   /** What other addresses are entries of, by the region's first. */
   const aliases = new Map<number, number>();
   const byPage = new Map<number, Set<number>>();
@@ -99,11 +109,11 @@ export function makeTiers(name: EmitterName, place: Place): Tiers {
     for (const pc of [...entries.keys()].slice(0, count)) drop(pc);
   }
 
-  function keep(region: Region, made: CompiledRegion): void {
+  function keep(region: Region, made: CompiledRegion, together: readonly Region[]): void {
     const { pc } = region;
     interpreter.plant(pc, made);
     emitter.link(pc, made);
-    entries.set(pc, { region, made });
+    entries.set(pc, { region, made, together });
     profiles.kept(region);
     for (const at of region.entries) {
       if (aliases.has(at)) continue;
@@ -185,7 +195,7 @@ export function makeTiers(name: EmitterName, place: Place): Tiers {
       const before = entries.get(region.pc)?.region.entries ?? [];
       drop(region.pc);
       // One of those before may be entered here.
-      if (!aliases.has(region.pc)) keep({ ...region, pages }, made[i]!);
+      if (!aliases.has(region.pc)) keep({ ...region, pages }, made[i]!, regions);
       // What it could be entered at was hot, and will not be so again.
       for (const at of before) if (!aliases.has(at) && !entries.has(at)) queue.add(at);
     }
@@ -250,6 +260,12 @@ export function makeTiers(name: EmitterName, place: Place): Tiers {
         Bun.gc(true);
       }
       if (queue.size > 0 && performance.now() - since > tuning.patience) compileQueue();
+    },
+    dropAt: (pc) => {
+      for (const entry of [...(byPage.get(pc >>> 12) ?? [])]) {
+        const { together = [] } = entries.get(entry) ?? {};
+        if (together.some((region) => executes(region, pc))) drop(entry);
+      }
     },
     dropPages: (first, last) => {
       if (entries.size === 0) return;

@@ -1,30 +1,29 @@
 // The library: a machine that runs one Linux program for 64-bit RISC-V.
 import type { CacheFigures } from "../jit/tiers.ts";
-import { Cause, getPc, hart, hartIn } from "./cpu/hart.ts";
-import { openElf } from "./elf/file.ts";
-import { ProcessSymbols } from "./elf/images.ts";
-import { type FileError, hostPath, isFileError } from "./elf/source.ts";
+import { hart } from "./cpu/hart.ts";
+import type { ProcessSymbols } from "./elf/images.ts";
+import { isFileError } from "./elf/source.ts";
+import type { Debugging, DebugOptions } from "./gdb/begin.ts";
 import { monotonic } from "./host/clock.ts";
+import { executed } from "./linux/accounting.ts";
 import { Attr, attribute } from "./linux/attributes.ts";
+import type { CallFigures } from "./linux/call-figures.ts";
 import { makeEngine } from "./linux/engine.ts";
 import { loadProgram, shellStatus } from "./linux/exec.ts";
+import { awaitAll, dismiss, leaveThread } from "./linux/exit.ts";
 import { openHostSignals } from "./linux/inbox.ts";
 import { limitOf, Resource } from "./linux/limits.ts";
-import { locate, resolveEarly } from "./linux/paths.ts";
+import { resolveEarly } from "./linux/paths.ts";
 import { newProcess, startProgram } from "./linux/process.ts";
-import { deathOf } from "./linux/processes.ts";
-import { runTask, type Watcher } from "./linux/run.ts";
-import { Code, type SigInfo, signalName } from "./linux/siginfo.ts";
-import { traceCalls, traceExit, traceSignal } from "./linux/strace.ts";
+import { placeAmong, symbolsOf } from "./linux/process-symbols.ts";
+import { deathOf, ProcessField } from "./linux/processes.ts";
+import { runTask } from "./linux/run.ts";
+import { Code, signalName } from "./linux/siginfo.ts";
 import type { Exit, Task } from "./linux/task.ts";
-import type { WorkerPool } from "./linux/workers.ts";
 import { hostPageProblem } from "./memory/backing.ts";
-import { mostHarts } from "./memory/guest-memory.ts";
-import { mappedFiles } from "./memory/maps.ts";
-import { type CallFigures, countCalls, logCode, logMaps, together } from "./watch.ts";
 
+export type { CallFigures } from "./linux/call-figures.ts";
 export type { Exit } from "./linux/task.ts";
-export type { CallFigures } from "./watch.ts";
 
 /** All strings are latin1: one character a byte, as the guest sees them. */
 export interface MachineOptions {
@@ -42,15 +41,17 @@ export interface MachineOptions {
   readonly stackSize?: number;
   /** Host descriptors, beyond the standard streams, that become the guest's, under the same numbers. */
   readonly descriptors?: readonly number[];
-  /** Gets a line for each system call, in the manner of strace. */
-  readonly trace?: (line: string) => void;
-  /** Gets the lines of a log. Items: in_asm, int, page, unimp. */
-  readonly log?: { readonly items: ReadonlySet<string>; readonly write: (line: string) => void };
+  /** Host descriptor that gets a line for each system call, in the manner of strace. */
+  readonly trace?: number;
+  /** Items of a log (in_asm, int, page, unimp), and the host descriptor that gets its lines. */
+  readonly log?: { readonly items: readonly string[]; readonly fd: number };
   readonly jit: "off" | "js" | "wasm" | "auto";
   /** Whether system calls are counted and timed. */
   readonly stats: boolean;
   /** Whether signals that are sent to the calling process are the guest's, from `run` on until the process ends; by default not. */
   readonly hostSignals?: boolean;
+  /** How a debugger may come to the program; without it none can. */
+  readonly debug?: DebugOptions;
 }
 
 /** Why a program cannot start: a sentence for its user, and the exit status by which a shell would report it. */
@@ -82,6 +83,8 @@ export interface Death {
   readonly symbol: string | undefined;
   /** The address that a fault was about. */
   readonly address: bigint | undefined;
+  /** Guest path of the program that died, where the process had executed another than its first. */
+  readonly program?: string | undefined;
 }
 
 export interface Machine {
@@ -97,9 +100,8 @@ export interface Machine {
 export function createMachine(o: MachineOptions): Machine | LoadError {
   const problem = hostPageProblem();
   if (problem !== undefined) return { message: problem, status: 126 };
-  const say = o.log?.write ?? (() => {});
-  const logs = (item: string): boolean => o.log?.items.has(item) ?? false;
-  const t = processFor(o, logs("unimp") ? say : () => {});
+  const debugging = o.debug && loadDebugging()(o.debug);
+  const t = processFor(o, debugging);
   if (t === undefined)
     return { message: "the host has no room for a guest's memory, 4 GiB of addresses; see ulimit -v", status: 126 };
   const { process } = t;
@@ -117,51 +119,46 @@ export function createMachine(o: MachineOptions): Machine | LoadError {
   );
   if (isFileError(loaded)) return { message: loaded.message, status: shellStatus(loaded) };
   startProgram(t, loaded);
-  return machineOf(t, o, say, logs);
+  return machineOf(t, o, debugging);
 }
 
 /** A process without a program; undefined where the engine cannot have the memory. */
 function processFor(
-  { sysroot, stackSize, descriptors = [], jit, stats }: MachineOptions,
-  log: (line: string) => void,
+  { sysroot, stackSize, descriptors = [], jit, stats, trace, log }: MachineOptions,
+  debugging: Debugging | undefined,
 ): Task | undefined {
   try {
-    const engine = { jit, stats, trace: undefined, log: undefined };
-    return newProcess({ sysroot, stackSize, descriptors, log, engine });
+    return newProcess({
+      sysroot,
+      stackSize,
+      descriptors,
+      engine: { jit, stats, trace, log, debug: debugging?.bundle },
+    });
   } catch (e) {
     if (e instanceof RangeError) return undefined;
     throw e;
   }
 }
 
-function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs: (item: string) => boolean): Machine {
+function machineOf(t: Task, o: MachineOptions, debugging: Debugging | undefined): Machine {
   const { process } = t;
-  const symbols = new ProcessSymbols(
-    () => mappedFiles(process.space),
-    (file) => openMapped(t, file),
-  );
-  const place = (pc: number): string | undefined => {
-    const found = symbols.symbolAt(pc);
-    return found && found.name + (found.offset === 0 ? "" : `+0x${found.offset.toString(16)}`);
-  };
+  const { kernel, site } = process;
+  const symbols = symbolsOf(process);
+  const place = (pc: number): string | undefined => placeAmong(symbols, pc);
+  const home = process.record.i32[ProcessField.space]!;
+  const tracing = debugging?.trace(site, t.hart);
   const engine = makeEngine(t.hart, process.space, {
     jit: o.jit,
-    decoded: logs("in_asm") ? logCode(say, place) : undefined,
+    decoded: process.watcher?.decoded,
+    ...tracing?.stops,
   });
-
-  const figures: Record<string, CallFigures> = {};
-  const calls = together([
-    ...(o.trace ? [traceCalls(o.trace)] : []),
-    ...(logs("page") ? [logMaps(say, process.space)] : []),
-    ...(o.stats ? [countCalls(figures)] : []),
-  ]);
-  process.signalled = (info) => o.trace?.(traceSignal(info));
-  const watcher: Watcher = {
-    ...(calls && { calls }),
-    trap: (task, cause, info) => {
-      if (logs("int")) say(trapLine(task, cause, info, place(getPc(task.hart))));
-    },
-  };
+  const run =
+    tracing?.begin(engine) ??
+    ((task: Task): void => {
+      runTask(task, engine);
+      process.watcher?.ran(engine.figures);
+      if (!task.moved) leaveThread(task);
+    });
 
   let [begun, ended] = [0, 0];
   let end: Exit | undefined;
@@ -170,15 +167,17 @@ function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs
     run: () => {
       if (o.hostSignals) openHostSignals(t);
       begun = monotonic();
-      end = runTask(t, engine, watcher) ?? lastEnd(t);
+      site.run = run;
+      debugging?.start(site);
+      run(t);
+      end = awaitAll(t);
+      debugging?.end();
       ended = monotonic();
-      if (process.workers !== undefined) dismiss(process.workers);
-      o.trace?.(traceExit(end));
+      if (site.pool !== undefined) dismiss(site.pool);
       return end;
     },
     stats: () => {
-      const instructions = sumOf(t, hart.instret);
-      const compiled = sumOf(t, hart.compiled);
+      const [instructions, compiled] = executed(kernel);
       const wallSeconds = ((ended || monotonic()) - begun) / 1e9;
       const cpu = globalThis.process.cpuUsage();
       return {
@@ -186,65 +185,34 @@ function machineOf(t: Task, o: MachineOptions, say: (line: string) => void, logs
         wallSeconds,
         cpuSeconds: (cpu.user + cpu.system) / 1e6,
         mips: instructions / wallSeconds / 1e6,
-        calls: figures,
+        calls: o.stats ? loadFigures().callFigures(kernel) : {},
         tiers: {
           interpreter: instructions - compiled,
           ...(engine.emitter && { [engine.emitter]: compiled }),
         },
-        ...(engine.figures && { codeCache: engine.figures }),
+        ...(engine.figures && { codeCache: o.stats ? loadFigures().codeFigures(kernel) : engine.figures }),
       };
     },
     deathReport: () => {
       const death = deathOf(process.record);
-      const dead = death === undefined ? t.hart : hartIn(t.memory, death.hart);
+      const [pcLo = 0, pcHi = 0] = death?.pc ?? t.hart.i32.slice(hart.pc);
+      const pc = u64(pcLo, pcHi);
       const [, , code = 0, , lo = 0, hi = 0] = death?.info ?? [];
       return {
         signal: signalName(end && "signal" in end ? end.signal : 0),
-        pc: u64(dead.i32[hart.pc]!, dead.i32[hart.pc + 1]!),
-        symbol: place(getPc(dead)),
+        pc,
+        // Another memory than the first has been emptied.
+        symbol: death === undefined || death.space === home ? place(Number(pc)) : undefined,
         // Positive codes below the kernel's own are those of faults: nobody can send them.
         address: code > 0 && code < Code.SI_KERNEL ? u64(lo, hi) : undefined,
+        program: process.record.i32[ProcessField.execs] === 0 ? undefined : process.exe,
       };
     },
   };
 }
 
-/** The sum of a float64 of all harts that the process had. */
-function sumOf({ hart: own, process, memory }: Task, word: number): number {
-  if (process.workers === undefined) return own.f64[word / 2]!;
-  let sum = 0;
-  for (let index = 0; index < mostHarts; index++) sum += hartIn(memory, index).f64[word / 2]!;
-  return sum;
-}
+const loadDebugging = () => (require("./gdb/begin.ts") as typeof import("./gdb/begin.ts")).prepareDebugging;
 
-/** How the process of a thread ends that has ended before. */
-function lastEnd(t: Task): Exit {
-  const { awaitExit } = require("./linux/threads.ts") as typeof import("./linux/threads.ts");
-  return awaitExit(t);
-}
-
-/** Ends the workers that ran a process's other threads. Throws where one of them did. */
-function dismiss(pool: WorkerPool): void {
-  const { endWorkers, failureOf } = require("./linux/workers.ts") as typeof import("./linux/workers.ts");
-  endWorkers(pool);
-  const failure = failureOf(pool.table);
-  if (failure !== undefined) throw new Error(`in a worker: ${failure}`);
-}
+const loadFigures = () => require("./linux/call-figures.ts") as typeof import("./linux/call-figures.ts");
 
 const u64 = (lo: number, hi: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0);
-
-/** Opens a file that is mapped, by its guest path. */
-function openMapped(t: Task, file: string) {
-  const path = locate(t.process.files, file);
-  if (typeof path === "number") return { errno: -path, message: `${file} cannot be opened` } satisfies FileError;
-  return openElf(hostPath(path), file);
-}
-
-const causeNames = new Map<number, string>(Object.entries(Cause).map(([name, n]) => [n, name]));
-
-function trapLine(t: Task, cause: Cause, info: SigInfo, where: string | undefined): string {
-  const hex = (n: number): string => "0x" + n.toString(16);
-  const tval = (t.hart.i32[hart.tval + 1]! >>> 0) * 2 ** 32 + (t.hart.i32[hart.tval]! >>> 0);
-  const at = `${hex(getPc(t.hart))}${where === undefined ? "" : ` <${where}>`}`;
-  return `trap: ${causeNames.get(cause) ?? cause} at ${at}, tval ${hex(tval)}: ${signalName(info[0]!)}`;
-}

@@ -9,7 +9,11 @@ async function main(): Promise<void> {
     case "disasm":
       return (await import("./cli/disasm.ts")).disasm((await import("./cli/words.ts")).commandLine().slice(1));
     case "debug":
-      return (await import("./cli/other.ts")).debug();
+      return (await import("./cli/debug.ts")).debug((await import("./cli/words.ts")).commandLine().slice(1));
+    case "attach":
+      return (await import("./cli/debug.ts")).attach((await import("./cli/words.ts")).commandLine().slice(1));
+    case "gdbserver":
+      return (await import("./cli/gdbserver.ts")).gdbserver((await import("./cli/words.ts")).commandLine().slice(1));
     case "bench":
       return (await import("./cli/other.ts")).bench();
     default: {

@@ -21,7 +21,7 @@ const layers: readonly (readonly string[])[] = [
 ];
 
 /** What lies in a layer under another name. */
-const parts: Readonly<Record<string, string>> = { watch: "machine", cli: "main" };
+const parts: Readonly<Record<string, string>> = { cli: "main" };
 
 const files = [...new Glob("{src,jit}/**/*.ts").scanSync(root)].sort();
 

@@ -4,7 +4,8 @@ import { findRegion, type Region, type Shape } from "../../jit/region.ts";
 import { tuning } from "../../jit/tuning.ts";
 import { readElf, SectionFlag, sectionBytes, sections } from "../../src/elf/file.ts";
 import { isFileError, sourceOfBytes } from "../../src/elf/source.ts";
-import { decode, lengthOf } from "../../src/isa/riscv/decode.ts";
+import { decode } from "../../src/isa/riscv/decode.ts";
+import { lengthOf } from "../../src/isa/riscv/encoding.ts";
 import { instructions as rows } from "../../src/isa/riscv/instructions.ts";
 
 export interface Code {

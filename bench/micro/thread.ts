@@ -13,7 +13,7 @@ export interface Thread {
 }
 
 export function makeThread(): Thread {
-  const task = newProcess({ sysroot: undefined, stackSize: undefined, log: () => {} });
+  const task = newProcess({ sysroot: undefined, stackSize: undefined });
   const { memory } = task;
   memory.pages.fill(Page.read | Page.write | Page.exec, area.start / pageSize, area.end / pageSize);
   const interpreter = makeInterpreter(task.hart, memory, { time: () => 0, decoded: undefined });

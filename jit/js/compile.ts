@@ -11,7 +11,7 @@ import { wideArithmetic } from "./wide.ts";
 /** `instrumentation`: what regions that are made from now on have in them. */
 export function makeJsEmitter({ interpreter, hart, memory }: Place, instrumentation = nothing): Emitter {
   const links = makeLinks(hart);
-  /** What regions may name. It changes only with the memory's views. */
+  /** What regions may name. It changes only with the memory's views, and when others run on it too. */
   let names: Record<string, unknown> | undefined;
   function namesNow(): Record<string, unknown> {
     if (names === undefined) {
@@ -29,8 +29,8 @@ export function makeJsEmitter({ interpreter, hart, memory }: Place, instrumentat
   }
 
   function compile(region: Region): CompiledRegion {
-    const { body, targets } = emitRegion(region, instrumentation);
     const all = namesNow();
+    const { body, targets } = emitRegion(region, instrumentation, "load64" in all);
     // A function's parameters cost time to parse: it gets those that it uses.
     const used = [...new Set(body.match(/[A-Za-z]\w+/g))].filter((word) => word in all && !aliased.includes(word));
     const name = `region_${region.pc.toString(16)}`;

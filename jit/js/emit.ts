@@ -41,6 +41,8 @@ interface Emitter {
   readonly indexOf: ReadonlyMap<Block, number>;
   readonly loops: ReadonlyMap<number, Loop>;
   text: string;
+  /** Whether others run on the same memory. */
+  readonly shared: boolean;
   /** Temporaries are numbered through the region. */
   temps: number;
   state: State;
@@ -66,8 +68,8 @@ export const aliased = ["R", "P", "U8", "U16", "I32"];
 /** The name by which a region calls the one at an address. */
 export const linkName = (pc: number): string => `L${pc.toString(16)}`;
 
-/** The body of a function that is a `Linked`, over the names of src/cpu/scope.ts and of links.ts. */
-export function emitRegion(region: Region, instrumentation = nothing): Emitted {
+/** The body of a function that is a `Linked`, over the names of src/cpu/scope.ts and of links.ts. `shared`: others run on the same memory. */
+export function emitRegion(region: Region, instrumentation = nothing, shared = false): Emitted {
   const tree = structure(region);
   const indexOf = new Map(region.blocks.map((b, i) => [b, i]));
   const e: Emitter = {
@@ -76,6 +78,7 @@ export function emitRegion(region: Region, instrumentation = nothing): Emitted {
     indexOf,
     loops: findLoops(region, tree),
     text: "",
+    shared,
     temps: 0,
     state: newState(),
     inside: undefined,
@@ -293,6 +296,7 @@ function emitBlock(e: Emitter, b: Block): string {
       },
       isAddress: () => distance(e.state, instruction) !== undefined,
       high: highWord,
+      ...(e.shared && { atOnce: "" }),
       // The region ends before these.
       trap: () => "",
       recount: () => "",

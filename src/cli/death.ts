@@ -9,13 +9,13 @@ const quiet = new Set(["SIGPIPE", "SIGINT"]);
 
 const hex = (n: bigint): string => "0x" + n.toString(16);
 
-/** The message, or undefined where silence is usual. */
+/** The message, or undefined where silence is usual. `program`: what was run, and died, if nothing else is said. */
 export function deathMessage(program: string, death: Death): string | undefined {
   if (quiet.has(death.signal)) return undefined;
   const where = `pc ${hex(death.pc)}${death.symbol === undefined ? "" : ` <${death.symbol}>`}`;
   const fault =
     death.address === undefined || death.address === death.pc ? "" : `, fault address ${hex(death.address)}`;
-  return `${program}: killed by ${death.signal} at ${where}${fault}`;
+  return `${death.program ?? program}: killed by ${death.signal} at ${where}${fault}`;
 }
 
 /** Bytes of the kernel's struct sigaction; all zero it is the default action. Of its set of signals: 8. */

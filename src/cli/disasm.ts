@@ -12,11 +12,12 @@ import {
 } from "../elf/file.ts";
 import { hostPath, isFileError, openSource } from "../elf/source.ts";
 import { loadSymbols, type SymbolTable, symbolCovering, symbolNamed } from "../elf/symbols.ts";
-import { lengthOf } from "../isa/riscv/decode.ts";
+import { writeAll } from "../host/write.ts";
 import { listingHead, listingLine } from "../isa/riscv/disassemble.ts";
+import { lengthOf } from "../isa/riscv/encoding.ts";
 import { dieBy } from "./death.ts";
 import { usageStatus } from "./options.ts";
-import { complain, exit, writeAll } from "./output.ts";
+import { complain, exit } from "./output.ts";
 import { asText } from "./words.ts";
 
 /** Addresses as linked; `offset` is where the first byte stands in the file. Instructions begin before `end`. */

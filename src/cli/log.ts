@@ -1,6 +1,5 @@
 // What `-d` can show, and where it goes.
 import type { UsageError } from "./options.ts";
-import { writeAll } from "./output.ts";
 
 /** Log items, in the manner and by the names of qemu's. */
 export const logItems = {
@@ -32,18 +31,15 @@ export function parseLogItems(values: readonly string[]): ReadonlySet<LogItem> |
   return items;
 }
 
-/** Takes one line of a log or trace; characters are bytes. */
-export type Sink = (line: string) => void;
+const stderr = 2;
 
-export const stderrSink: Sink = (line) => void writeAll(2, line + "\n", "latin1");
-
-/** A sink that writes to a file, which is made anew. `%d` in the name becomes the process id. */
-export function fileSink(name: string): Sink | UsageError {
+/** The descriptor of what a log or trace goes to: a file, made anew, in whose name `%d` becomes the process id; without a name, stderr. */
+export function openSink(name: string | undefined): number | UsageError {
+  if (name === undefined) return stderr;
   try {
     // Loaded for this alone: it would cost every start 2 ms.
     const { openSync } = require("node:fs") as typeof import("node:fs");
-    const fd = openSync(name.replaceAll("%d", String(process.pid)), "w");
-    return (line) => void writeAll(fd, line + "\n", "latin1");
+    return openSync(name.replaceAll("%d", String(process.pid)), "w");
   } catch (e) {
     return { usage: `cannot write to ${name}: ${(e as NodeJS.ErrnoException).code}` };
   }

@@ -32,6 +32,7 @@ const names = [
   "log-file",
   "cpu",
   "gdb",
+  "debuggable",
   "version",
   "help",
 ] as const;
@@ -76,7 +77,13 @@ export const runOptions: readonly Option[] = [
   { name: "log", short: "d", value: "ITEM,…", help: "write what happens inside; -d help lists the items" },
   { name: "log-file", short: "D", value: "FILE", help: "write the log, and the trace, to FILE instead of stderr" },
   { name: "cpu", also: ["-cpu"], value: "MODEL", hidden: true, help: "ignored" },
-  { name: "gdb", short: "g", value: "PORT", hidden: true, help: "wait for a debugger" },
+  {
+    name: "gdb",
+    short: "g",
+    value: "PLACE",
+    help: "wait for a debugger at PORT, ADDRESS:PORT, /path/to/socket or -; PLACE,suspend=n waits later",
+  },
+  { name: "debuggable", help: "let sabre attach come to the program later" },
   { name: "version", short: "v", also: ["-version"], help: "print the version" },
   { name: "help", short: "h", also: ["-help"], help: "print this text" },
 ];
@@ -155,7 +162,8 @@ export const helpText = (): string => `sabre runs Linux programs built for 64-bi
 
   sabre [run] [OPTION…] PROGRAM [ARG…]          run a program; what follows PROGRAM is the program's
   sabre disasm PROGRAM [SYMBOL|START..END]      print its instructions
-  sabre debug PROGRAM [ARG…]                    run a program under a debugger
+  sabre debug [OPTION…] PROGRAM [ARG…]          run a program under gdb; sabre gdbserver does as gdbserver does
+  sabre attach [PID]                            open gdb on a program that runs with --debuggable
   sabre bench                                   measure this emulator on this machine
 
 ${runOptions

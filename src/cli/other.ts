@@ -1,13 +1,8 @@
-// Commands beside `run` that live elsewhere: the debugger, and the measurements, which come with a checkout only.
+// The measurements, which come with a checkout only.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { usageStatus } from "./options.ts";
 import { complain, exit } from "./output.ts";
-
-export function debug(): never {
-  complain("the debugger is not part of this version yet; sabre run, sabre disasm and --strace are");
-  exit(usageStatus);
-}
 
 export async function bench(): Promise<void> {
   const suite = join(import.meta.dir, "../../bench/run.ts");

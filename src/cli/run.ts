@@ -1,9 +1,10 @@
 // `sabre run`: from words on the command line to a machine, and from the guest's end to sabre's.
 import { useBuild } from "../host/build.ts";
 import { inheritedDescriptors } from "../host/inherited.ts";
+import { writeAll } from "../host/write.ts";
 import { deathMessage, dieBy } from "./death.ts";
 import { type UsageError, usageStatus } from "./options.ts";
-import { complain, exit, print, writeAll } from "./output.ts";
+import { complain, exit, print } from "./output.ts";
 import { statsJson, statsText } from "./stats.ts";
 import { understand } from "./understand.ts";
 import { asText, commandLine, environment } from "./words.ts";

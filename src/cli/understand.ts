@@ -1,6 +1,7 @@
 // What the words after `sabre run` ask for. Nothing is started here; files for log and trace are opened.
 import type { MachineOptions } from "../machine.ts";
-import { fileSink, logHelp, parseLogItems, type Sink, stderrSink } from "./log.ts";
+import { debuggablePlace, openDebugger } from "./debugger.ts";
+import { logHelp, openSink, parseLogItems } from "./log.ts";
 import { type Given, helpText, parseOptions, type UsageError } from "./options.ts";
 import { asText, changeEnvironment, type EnvironmentChange, splitVariables } from "./words.ts";
 
@@ -26,7 +27,6 @@ export function understand(words: readonly string[], env: readonly string[]): Ou
   const items = parseLogItems(given.filter((g) => g.name === "log").map((g) => g.value!));
   if (items === "help") return { answer: async () => logHelp() };
   if ("usage" in items) return items;
-  if (has("gdb")) return { usage: "-g needs the debugger, which is not part of this version yet" };
 
   const engine = last("jit") ?? "auto";
   if (!isEngine(engine)) return { usage: `--jit is one of ${engines.join(", ")}, not ${engine}` };
@@ -43,12 +43,18 @@ export function understand(words: readonly string[], env: readonly string[]): Ou
   if (program === undefined)
     return { usage: "no program was named: sabre [run] [OPTION…] PROGRAM [ARG…]; --help tells more" };
 
+  const place = last("gdb") ?? (has("debuggable") ? debuggablePlace() : undefined);
+  const debug = place === undefined ? undefined : openDebugger(place);
+  if (debug !== undefined && "usage" in debug) return debug;
   const sinks = openSinks(last("log-file"), last("strace"));
   if ("usage" in sinks) return sinks;
   const [argv0, sysroot] = [last("argv0"), last("sysroot")];
   return {
     stats: stats === undefined ? undefined : stats.value === "json" ? "json" : "text",
-    notes: [...(has("cpu") ? ["-cpu is ignored: there is one CPU, an rv64gc with its usual extensions"] : [])],
+    notes: [
+      ...(has("cpu") ? ["-cpu is ignored: there is one CPU, an rv64gc with its usual extensions"] : []),
+      ...(debug?.note === undefined ? [] : [debug.note]),
+    ],
     machine: {
       program,
       args,
@@ -57,19 +63,20 @@ export function understand(words: readonly string[], env: readonly string[]): Ou
       ...(sysroot !== undefined && { sysroot }),
       ...(stackSize !== undefined && { stackSize }),
       ...((has("strace") || items.has("strace")) && { trace: sinks.trace }),
-      log: { items, write: sinks.log },
+      ...(items.size > 0 && { log: { items: [...items], fd: sinks.log } }),
       jit: engine,
       stats: stats !== undefined,
+      ...(debug && { debug: debug.options }),
     },
   };
 }
 
-/** Where log and trace go. A trace without a file of its own goes with the log. */
-function openSinks(log: string | undefined, trace: string | undefined): { log: Sink; trace: Sink } | UsageError {
-  const logSink = log === undefined ? stderrSink : fileSink(asText(log));
-  if ("usage" in logSink) return logSink;
-  const traceSink = trace === undefined ? logSink : fileSink(asText(trace));
-  return "usage" in traceSink ? traceSink : { log: logSink, trace: traceSink };
+/** Descriptors of log and trace. A trace without a file of its own goes with the log. */
+function openSinks(log: string | undefined, trace: string | undefined): { log: number; trace: number } | UsageError {
+  const logSink = openSink(log && asText(log));
+  if (typeof logSink === "object") return logSink;
+  const traceSink = trace === undefined ? logSink : openSink(asText(trace));
+  return typeof traceSink === "object" ? traceSink : { log: logSink, trace: traceSink };
 }
 
 function environmentChanges(given: readonly Given[]): EnvironmentChange[] | UsageError {

@@ -18,7 +18,9 @@ export const opUndecoded = 0;
 export const opNextPage = 1;
 export const opIllegal = 2;
 export const opRegion = 3;
-export const firstInstruction = 4;
+/** A debugger wants to stop before the instruction. */
+export const opStop = 4;
+export const firstInstruction = 5;
 
 /** The bits of a slot's first word that are its operation. */
 export const opMask = 1023;

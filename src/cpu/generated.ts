@@ -1,5 +1,6 @@
 // The interpreter's functions, made of their text when they are first asked for. A build puts the functions themselves
 // in this module's place (build.ts), so that they start from bytecode.
+import type { AtOnce } from "./at-once.ts";
 import { coreParameters, coreText, floatParameters, floatText } from "./handlers.ts";
 import type { Cause } from "./hart.ts";
 
@@ -8,8 +9,11 @@ type Handler = (i: number, w: number) => number;
 /** Takes what `coreParameters` names. */
 export type CoreFactory = (...values: readonly unknown[]) => {
   readonly run: (budget: number) => Cause;
+  readonly step: (lo: number, hi: number, budget: number) => Cause;
   /** The memory has other views. */
   readonly rebind: () => void;
+  /** Others run on the same memory from now on: eight bytes are read and written at once. */
+  readonly share: (load64: AtOnce["load64"], store64: AtOnce["store64"]) => void;
 };
 
 /** Takes what `floatParameters` names. */

@@ -3,9 +3,10 @@
 import { instructions } from "../isa/riscv/instructions.ts";
 import type { Node } from "../isa/vocabulary.ts";
 import * as arith from "./arith.ts";
-import { fieldShift, firstInstruction, frameWords, Left, opRegion } from "./cache.ts";
+import { fieldShift, firstInstruction, frameWords, Left, opRegion, opStop } from "./cache.ts";
+import { floatName } from "./float/fpu-type.ts";
 import { Cause, hart } from "./hart.ts";
-import { floatName, lower, type Site } from "./lowering.ts";
+import { lower, type Site } from "./lowering.ts";
 import { firstPair, pairs } from "./pairs.ts";
 import type { Scope } from "./scope.ts";
 import type { Text } from "./text.ts";
@@ -43,6 +44,7 @@ const siteFor = (counts: boolean): Site => ({
   trap: (cause) => `return trapAt(i,${Cause[cause]});`,
   recount: () => "return recount(i);",
   fenceI: () => "fenceI();",
+  atOnce: "load64",
 });
 
 /** Names of `Scope` that handlers use. */
@@ -59,7 +61,7 @@ const scopeNames = [
   ] as const),
   ...(["amo32", "amo64", "fence", "csrAccess", "countIsExact"] as const),
 ] satisfies (keyof Scope)[];
-const constantNames = ["R", "P", "TRAPPED", "RESULT", ...Object.keys(arith), ...scopeNames];
+const constantNames = ["R", "P", "TRAPPED", "RESULT", "HIGH", ...Object.keys(arith), ...scopeNames];
 
 /** Every row, with what it needs of the floating-point unit. */
 const allRows = () =>
@@ -84,7 +86,7 @@ const handler = (does: readonly Node[], site: Site): string => `(i,w)=>{${lower(
 
 /** Parameters of the function whose body `coreText` is. */
 export const coreParameters =
-  "h m names code frameOf takeFrame decodeAt bitsAt fenceI regions freeRegions pageOf heat HEAT PAUSE hot missed quick floatHandlers".split(
+  "h m names code frameOf takeFrame decodeAt bitsAt fenceI regions freeRegions pageOf heat HEAT PAUSE hot missed quick floatHandlers passes kept".split(
     " ",
   );
 
@@ -96,7 +98,7 @@ export function coreText(counts: boolean): string {
   const site = siteFor(counts);
   return `"use strict";
 const {${constantNames.join(",")}}=names, N=h.f64;
-let U8=m.u8, U16=m.u16, I32=m.i32, F=0, D=0, skipped=0;
+let U8=m.u8, U16=m.u16, I32=m.i32, F=0, D=0, skipped=0, load64, store64;
 function enter(page){let f=frameOf[page];if(f===0)f=takeFrame(page);F=f*${frameWords};D=(page<<12)-F;}
 function jump(lo,hi){
   if(hi===0){enter(lo>>>12);const j=F+(lo&4095);${counts ? "if(++heat[j>>>1]===HEAT)arrived(j);" : ""}return j;}
@@ -139,7 +141,7 @@ function region(i){
 // A region left its first instruction to the interpreter, which does it and puts the region back.
 function entry(i){
   const id=code[i+1];
-  if(!decodeAt(i,i+D>>>0))return fault(i);
+  if(!decodeAt(i,i+D>>>0,true))return fault(i);
   let w=code[i];
   const before=skipped;
   let j=T[w&1023](i,w);
@@ -147,11 +149,27 @@ function entry(i){
   if(code[i]===w){code[i]=${opRegion};code[i+1]=id;}else freeRegions.push(id);
   return j;
 }
+// The instruction at a stop, which stays there.
+function over(i){
+  const k=kept.get(i),before=skipped;
+  let w=code[i]=k[0];
+  code[i+1]=k[1];
+  let j=T[w&1023](i,w);
+  if(j===i&&skipped>before){skipped=before;w=code[i];j=T[w&1023](i,w);}
+  if(code[i]===w)code[i]=${opStop};
+  return j;
+}
+function settle(i,n){
+  N[${hart.instret / 2}]+=n-skipped;
+  if(i>=0)stop(i,${Cause.requested});
+  return R[${hart.cause}];
+}
 const T=[
 i=>{if(!decodeAt(i,i+D>>>0))return fault(i);skipped++;return i;},
 i=>{skipped++;return jump(i+D|0,0);},
 i=>illegal(i),
 region,
+i=>{if(passes!==undefined&&passes(i+D>>>0))return over(i);skipped++;return stop(i,${Cause.debug});},
 ${allRows()
   .map(({ does, floats }) => (floats.length > 0 ? "later" : handler(does, site)))
   .join(",\n")}];
@@ -159,6 +177,7 @@ ${allRows()
 [${pairs.map(([first]) => firstInstruction + first).join(",")}].forEach((op,i)=>{T[${firstPair}+i]=T[op];});
 return {
   rebind(){U8=m.u8;U16=m.u16;I32=m.i32;},
+  share(load,store){load64=load;store64=store;},
   run(budget){
     for(;;){
       let i=jump(R[${hart.pc}],R[${hart.pc + 1}]),n=0;
@@ -169,9 +188,30 @@ return {
         n+=ran;
         if(i>=0&&ready&&n-skipped<budget){const w=code[i];i=T[w&1023](i,w);n++;}
       }
-      N[${hart.instret / 2}]+=n-skipped;
-      if(i>=0){stop(i,${Cause.requested});return ${Cause.requested};}
-      if(R[${hart.cause}]!==${causeRecount})return R[${hart.cause}];
+      const cause=settle(i,n);
+      if(cause!==${causeRecount})return cause;
+      budget-=n-skipped;
+      countIsExact();
+    }
+  },
+  // One at a time while pc is in [lo,hi): at least one instruction, whatever stops there.
+  step(lo,hi,budget){
+    for(let done=0;;){
+      let i=jump(R[${hart.pc}],R[${hart.pc + 1}]),n=0;
+      skipped=0;
+      while(i>=0&&n-skipped<budget){
+        const w=code[i],op=w&1023;
+        if(done+n-skipped>0){
+          const at=i+D>>>0;
+          if(at<lo||at>=hi)break;
+          if(op===${opStop}&&!(passes!==undefined&&passes(at))){settle(i,n);stop(i,${Cause.debug});return ${Cause.debug};}
+        }
+        i=op===${opStop}?over(i):op===${opRegion}?entry(i):T[op](i,w);
+        n++;
+      }
+      const cause=settle(i,n);
+      if(cause!==${causeRecount})return cause;
+      done+=n-skipped;
       budget-=n-skipped;
       countIsExact();
     }

@@ -40,6 +40,8 @@ export const hart = {
 
 /** Trap causes, numbered as in `mcause`. */
 export const Cause = {
+  /** A debugger wants to stop before the instruction at pc, for a breakpoint there or what it is about to access. */
+  debug: -3,
   requested: -1,
   fetchMisaligned: 0,
   fetchAccess: 1,

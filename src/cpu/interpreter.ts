@@ -5,15 +5,12 @@
 // its first word, and answers the index of the next instruction; -1 leaves the loop, with pc and cause in the hart.
 // Measured (Bun 1.4.5, 320 handlers, integer loop): a table of functions 225 million instructions a second and 130 after
 // the first million; one switch over all 280, but 30 after the first million, because the engine compiles it as a whole.
-import { formOf } from "../isa/riscv/decode.ts";
-import { fieldValue, type Piece, type Source } from "../isa/riscv/encoding.ts";
-import { type Form, instructions, layoutOf } from "../isa/riscv/instructions.ts";
-import type { Op } from "../isa/vocabulary.ts";
+import { fieldValue } from "../isa/riscv/encoding.ts";
 import { catchUp, type GuestMemory, markCode, Page, pageSize } from "../memory/guest-memory.ts";
 import * as arith from "./arith.ts";
+import { type AtOnce, atOnce } from "./at-once.ts";
 import {
   fieldShift,
-  firstInstruction,
   frames,
   frameWords,
   newCache,
@@ -21,15 +18,16 @@ import {
   opMask,
   opNextPage,
   opRegion,
+  opStop,
   opUndecoded,
   type QuickLoop,
 } from "./cache.ts";
-import type { Fpu } from "./float/fpu-type.ts";
+import { type Fpu, floatName } from "./float/fpu-type.ts";
 import { core, floatFactory } from "./generated.ts";
 import { Cause, type Hart, hart } from "./hart.ts";
-import { floatName } from "./lowering.ts";
-import { operationOf, pairOf } from "./pairs.ts";
 import { makeScope, type ScopeHooks } from "./scope.ts";
+import type { SlotPlan } from "./slot-tables.ts";
+import { operationOf, pairOf, planOf } from "./slots.ts";
 
 export interface Interpreter {
   /**
@@ -37,6 +35,13 @@ export interface Interpreter {
    * holds pc (of the instruction that trapped) and tval. `instret` counts what completed.
    */
   readonly run: (budget: number) => Cause;
+  /**
+   * Executes at least one instruction, whatever stops there, and goes on one by one while pc is in `[start, end)`, no other stop is
+   * reached and the budget is not used up. Answers as `run`; `debug` where the next one has a stop.
+   */
+  readonly step: (start: number, end: number, budget: number) => Cause;
+  /** `stopsAt` answers otherwise for that address from now on: what was made of it is dropped, and only that. */
+  readonly stopChanged: (pc: number) => void;
   /** Drops what was decoded or compiled of the pages in `[start, end)`. */
   readonly invalidate: (start: number, end: number) => void;
   /** Makes the slot of `pc` enter a compiled region, or, without one, decode anew. */
@@ -45,7 +50,7 @@ export interface Interpreter {
   readonly probe: (pc: number) => number;
   /** Whether the instruction at `pc` has been reached, as far as is known. */
   readonly seen: (pc: number) => boolean;
-  /** What emitted JavaScript may name: registers, memory, slow paths. Anew after the memory grew. */
+  /** What emitted JavaScript may name: registers, memory, slow paths; `load64` where others run on the memory too. Anew after `Tier.memoryGrew`. */
   readonly names: () => Readonly<Record<string, unknown>>;
   /** The floating-point unit of the hart, loaded when first asked for. */
   readonly floatUnit: () => Fpu;
@@ -69,9 +74,11 @@ export interface Tier {
   readonly pause: number;
   /** A jump target was reached that often. True where the tier wants to hear of it when that has happened once more. */
   readonly hot: (pc: number) => boolean;
+  /** Regions that execute the instruction at `pc` are to go. */
+  readonly dropAt: (pc: number) => void;
   /** What the pages `[first, last)` hold has changed. */
   readonly dropPages: (first: number, last: number) => void;
-  /** The memory has new views. */
+  /** The memory has new views, or is not this hart's alone any more. */
   readonly memoryGrew: () => void;
   /** A region gave control back where another one begins. */
   readonly missed: (pc: number) => void;
@@ -83,49 +90,15 @@ export interface InterpreterHooks extends ScopeHooks {
   /** Called for each instruction when it is decoded, where a log asks for it. */
   readonly decoded: ((pc: number, bits: number) => void) | undefined;
   readonly tier?: Tier;
+  /** Whether a debugger wants to stop before the instruction at that address: then `run` leaves there with `Cause.debug`. */
+  readonly stopsAt?: (pc: number) => boolean;
+  /** Asked where a stop has been reached: whether to go on for this time. All state but pc is in the hart. */
+  readonly passes?: (pc: number) => boolean;
   /** Whether other harts may be running on the same memory; by default none are. */
   readonly shared?: () => boolean;
   /** Drops code that may have changed unseen, which stores and calls of this guest cannot do. False where all is to be dropped, as without it. */
   readonly fenceI?: () => boolean;
 }
-
-/** How the bits of a form become a slot. */
-interface SlotPlan {
-  /** The constant part of the first word, and the runs of bits that are put into it. */
-  readonly word: number;
-  readonly pieces: readonly Piece[];
-  /** The second word. */
-  readonly value: Source;
-  readonly writesX: boolean;
-  /** Whether control may go elsewhere than to what stands behind. */
-  readonly jumps: boolean;
-  readonly length: 2 | 4;
-}
-
-function planSlot(form: Form): SlotPlan {
-  const { target, sources } = layoutOf(form);
-  const { row } = instructions[target]!;
-  let word = (target + firstInstruction) | (form.length === 4 ? 1 << 31 : 0);
-  const pieces: Piece[] = [];
-  for (const name of ["rd", "rs1", "rs2", "rs3"] as const) {
-    const shift = fieldShift[name];
-    word |= sources[name].base << shift;
-    for (const { from, mask, to } of sources[name].pieces) pieces.push({ from, mask, to: to + shift });
-  }
-  const value = row.bits.includes(" rm ") ? sources.rm : sources.imm;
-  const does = (op: Op): boolean => (row.does ?? []).some((n) => n.op === op);
-  return {
-    word,
-    pieces,
-    value,
-    writesX: does("x.set"),
-    jumps: does("jump") || does("branch"),
-    length: form.length,
-  };
-}
-
-/** By the form's index. */
-const slotPlans: SlotPlan[] = [];
 
 /** The sink for x0 as the first word's rd, and the bits of that rd. */
 const sinkRd = 32 << fieldShift.rd;
@@ -139,6 +112,9 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
   const { code, frameOf, heat } = newCache(quick?.buffer);
   const pageOf = new Int32Array(frames);
   let used = 1;
+
+  /** What is at stops: the words of their slots without them. */
+  const kept = new Map<number, [word: number, value: number]>();
 
   const regions: CompiledRegion[] = [];
   const freeRegions: number[] = [];
@@ -214,11 +190,20 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
     return high < 0 ? -1 : high * 65536 + low;
   }
 
-  /** Fills the slot at `index` of the instruction at `at`. False where it cannot be fetched: the trap is recorded. */
-  function decodeAt(index: number, at: number): boolean {
+  /** Fills the slot at `index` of the instruction at `at`. False where it cannot be fetched: the trap is recorded. `alone`: for that one alone, and now. */
+  function decodeAt(index: number, at: number, alone = false): boolean {
+    if (!alone && hooks.stopsAt?.(at) === true) {
+      const bits = fetchInstruction(at);
+      if (bits < 0) return false;
+      fill(index, bits);
+      kept.set(index, [code[index]!, code[index + 1]!]);
+      code[index] = opStop;
+      return true;
+    }
     const bits = fetchInstruction(at);
     if (bits < 0) return false;
     const plan = fill(index, bits);
+    if (alone) return true;
     if (hooks.decoded !== undefined) hooks.decoded(at, bits);
     else if (plan !== undefined && quick !== undefined) decodeBehind(plan, index, at);
     return true;
@@ -226,12 +211,11 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
 
   /** Undefined for what is no instruction. */
   function fill(index: number, bits: number): SlotPlan | undefined {
-    const form = formOf(bits);
-    if (form === undefined) {
+    const plan = planOf(bits);
+    if (plan === undefined) {
       code[index] = opIllegal;
       return undefined;
     }
-    const plan = (slotPlans[form.index] ??= planSlot(form));
     const { pieces } = plan;
     let word = plan.word;
     for (let i = 0; i < pieces.length; i++) {
@@ -257,6 +241,7 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
       if (next > end) return;
       const decoded = code[next] !== opUndecoded;
       if (!decoded) {
+        if (hooks.stopsAt?.(at) === true) return;
         const low = m.u16[at >>> 1]!;
         plan = fill(next, (low & 3) === 3 ? m.u16[(at >>> 1) + 1]! * 65536 + low : low);
       }
@@ -307,7 +292,18 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
     }
   }
 
+  function stopChanged(pc: number): void {
+    hooks.tier?.dropAt(pc);
+    const f = frameOf[pc >>> 12]!;
+    if (f === 0) return;
+    const index = f * frameWords + (pc & (pageSize - 1));
+    unpair(index);
+    kept.delete(index);
+    code[index] = opUndecoded;
+  }
+
   function probe(pc: number): number {
+    if (hooks.stopsAt?.(pc) === true) return -1;
     const half = (at: number): number => {
       const page = at >>> 12;
       if (at >= 2 ** 32 || (m.pages[page]! & Page.exec) === 0) return -1;
@@ -320,11 +316,19 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
     return high < 0 ? -1 : high * 65536 + low;
   }
 
-  const constants = { R: h.i32, P: m.pages, TRAPPED: hart.trapped, RESULT: hart.result, ...arith, ...scope };
+  const constants = {
+    ...{ R: h.i32, P: m.pages, TRAPPED: hart.trapped, RESULT: hart.result },
+    HIGH: h.i32.byteOffset + 4 * (hart.result + 1),
+    ...arith,
+    ...scope,
+  };
+  /** Where others run on the same memory. */
+  let together: AtOnce | undefined;
   let fpu: Fpu | undefined;
   const floatUnit = (): Fpu => (fpu ??= loadFpu().makeFpu(h));
   const names = (): Readonly<Record<string, unknown>> => ({
     ...constants,
+    ...together,
     ...Object.fromEntries(Object.entries(floatUnit()).map(([op, f]) => [floatName(op), f])),
     U8: m.u8,
     U16: m.u16,
@@ -351,19 +355,35 @@ export function makeInterpreter(h: Hart, m: GuestMemory, hooks: InterpreterHooks
     hooks.tier?.missed,
     quick,
     (fault: unknown, illegal: unknown) => floatFactory()(names(), code, fault, illegal),
+    hooks.passes,
+    kept,
   );
   let bound = m.u8;
+  function begin(): void {
+    catchUp(m);
+    if (together === undefined && hooks.shared?.() === true) {
+      together = atOnce(m.memory);
+      made.share(together.load64, together.store64);
+      // What was compiled reads and writes as if nobody else did.
+      hooks.tier?.memoryGrew();
+    }
+    if (bound !== m.u8) {
+      bound = m.u8;
+      made.rebind();
+      hooks.tier?.memoryGrew();
+    }
+  }
   return {
     run: (budget) => {
-      catchUp(m);
-      if (bound !== m.u8) {
-        bound = m.u8;
-        made.rebind();
-        hooks.tier?.memoryGrew();
-      }
+      begin();
       hooks.tier?.paused();
       return made.run(budget);
     },
+    step: (start, end, budget) => {
+      begin();
+      return made.step(start, end, budget);
+    },
+    stopChanged,
     invalidate,
     plant,
     probe,

@@ -3,6 +3,7 @@
 // is a `Site`. The emitted text runs in a scope that has the names of `src/cpu/scope.ts`.
 import { type Field, isPcRelative, type Node, type Op } from "../isa/vocabulary.ts";
 import { Page } from "../memory/guest-memory.ts";
+import { floatName } from "./float/fpu-type.ts";
 import {
   bind,
   bitwise,
@@ -63,6 +64,11 @@ export interface Site {
   readonly guard?: (address: Node) => string | undefined;
   /** Whether a sum of a register and an immediate is known to have the high word 0. */
   readonly isAddress?: (sum: Node) => boolean;
+  /**
+   * Where others may run on the same memory: the condition under which eight bytes that are aligned are read and written at once,
+   * by `load64` and `store64` of at-once.ts; empty for always.
+   */
+  readonly atOnce?: string;
   /** Where it is there, memory accesses that are not aligned, or refused, leave through it instead of being done here. */
   readonly interpret?: () => string;
 }
@@ -121,6 +127,26 @@ const storeBits = Page.write;
 const fastElement = (bits: Bits, a: string): string =>
   ({ "8": `U8[${a}>>>0]`, "16": `U16[${a}>>>1]`, "32": `I32[${a}>>>2]`, "64": `I32[${a}>>>2]` })[bits];
 
+/** The words of an aligned access. The first is read before the second. */
+function elements(o: Out, bits: Bits, a: string): readonly [lo: string, hi: string] {
+  const lo = fastElement(bits, a);
+  if (bits !== "64") return [lo, "0"];
+  const { atOnce } = o.site;
+  const hi = `I32[(${a}>>>2)+1]`;
+  if (atOnce === undefined) return [lo, hi];
+  const call = `load64(${a},HIGH)`;
+  return atOnce === "" ? [call, "R[RESULT+1]"] : [`${atOnce}?${call}:${lo}`, `${atOnce}?R[RESULT+1]:${hi}`];
+}
+
+/** Writes the words of an aligned access. */
+function assign(o: Out, bits: Bits, a: string, v: Text): string {
+  const words = `${fastElement(bits, a)}=${v.lo};${bits === "64" ? `I32[(${a}>>>2)+1]=${v.hi};` : ""}`;
+  const { atOnce } = o.site;
+  if (bits !== "64" || atOnce === undefined) return words;
+  const call = `store64(${a},${v.lo},${v.hi});`;
+  return atOnce === "" ? call : `if(${atOnce}){${call}}else{${words}}`;
+}
+
 const aligned = (bits: Bits, a: string): string => (bits === "8" ? "" : `&&(${a}&${bytesOf[bits] - 1})===0`);
 
 /**
@@ -161,14 +187,16 @@ function load(o: Out, bits: Bits, addr: Text, n: Node): Text {
   const a = bind(o, addr.lo);
   if (o.site.interpret) {
     leaveUnless(o, bits, a, addr, n, "load");
-    return { lo: bind(o, fastElement(bits, a)), hi: bits === "64" ? bind(o, `I32[(${a}>>>2)+1]`) : "0" };
+    const [low, high] = elements(o, bits, a);
+    return { lo: bind(o, low), hi: bits === "64" ? bind(o, high) : "0" };
   }
   const lo = temp(o);
   const hi = bits === "64" ? temp(o) : "0";
-  const high = bits === "64" ? `${hi}=I32[(${a}>>>2)+1];` : "";
+  const [lowElement, highElement] = elements(o, bits, a);
+  const high = bits === "64" ? `${hi}=${highElement};` : "";
   const slowHigh = bits === "64" ? `${hi}=wide[0];` : "";
   o.text +=
-    `if((${highWord(o, addr, n)})===0&&(P[${a}>>>12]&${loadMask})===${loadBits}${aligned(bits, a)}){${lo}=${fastElement(bits, a)};${high}}` +
+    `if((${highWord(o, addr, n)})===0&&(P[${a}>>>12]&${loadMask})===${loadBits}${aligned(bits, a)}){${lo}=${lowElement};${high}}` +
     `else{${lo}=slowLoad(${a},${addr.hi},${bytesOf[bits]});if(R[TRAPPED]!==0){${o.site.fault()}}${slowHigh}}`;
   return { lo, hi };
 }
@@ -176,14 +204,13 @@ function load(o: Out, bits: Bits, addr: Text, n: Node): Text {
 function store(o: Out, bits: Bits, addr: Text, n: Node, value: Text): void {
   const a = bind(o, addr.lo);
   const v = { lo: bind(o, value.lo), hi: bits === "64" ? bind(o, value.hi) : "0" };
-  const high = bits === "64" ? `I32[(${a}>>>2)+1]=${v.hi};` : "";
   if (o.site.interpret) {
     leaveUnless(o, bits, a, addr, n, "store");
-    o.text += `${fastElement(bits, a)}=${v.lo};${high}`;
+    o.text += assign(o, bits, a, v);
     return;
   }
   o.text +=
-    `if((${highWord(o, addr, n)})===0&&(P[${a}>>>12]&${storeMask})===${storeBits}${aligned(bits, a)}){${fastElement(bits, a)}=${v.lo};${high}}` +
+    `if((${highWord(o, addr, n)})===0&&(P[${a}>>>12]&${storeMask})===${storeBits}${aligned(bits, a)}){${assign(o, bits, a, v)}}` +
     `else{slowStore(${a},${addr.hi},${bytesOf[bits]},${v.lo},${v.hi});if(R[TRAPPED]!==0){${o.site.fault()}}}`;
 }
 
@@ -222,7 +249,6 @@ function floatCall(o: Out, n: Node, args: readonly Text[], rd: string | undefine
 }
 
 /** The name in the scope of a floating-point operation. */
-export const floatName = (op: string): string => `fp_${op.replaceAll(".", "_")}`;
 
 /** Gives an integer: the unit leaves it in the hart's `result`. */
 const floatToInteger: Emit = (o, args, n) => {

@@ -32,16 +32,3 @@ export const pairs: readonly (readonly [first: number, second: number])[] = rows
 );
 
 export const firstPair = firstInstruction + instructions.length;
-
-const keyOf = (first: number, second: number): number => first * 1024 + second;
-const operations = new Map(
-  pairs.map(([first, second], i) => [keyOf(firstInstruction + first, firstInstruction + second), firstPair + i]),
-);
-
-/** The operation that a slot has without the one behind it. */
-export const operationOf = (operation: number): number =>
-  operation < firstPair ? operation : firstInstruction + pairs[operation - firstPair]![0];
-
-/** The operation of two together; undefined for no pair. */
-export const pairOf = (first: number, second: number): number | undefined =>
-  operations.get(keyOf(first, operationOf(second)));

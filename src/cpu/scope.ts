@@ -1,7 +1,15 @@
 // hot path: what emitted JavaScript calls for all that is not its fast path: unaligned and faulting accesses, atomics,
 // control and status registers. One set a hart, bound to its registers and its memory.
 // A function that cannot do its work records the trap (cause, tval, trapped) and answers 0; the emitted text then leaves.
-import { dropCode, type GuestMemory, guestBase, Page, pageSize } from "../memory/guest-memory.ts";
+import {
+  type AccessKind,
+  dropCode,
+  type GuestMemory,
+  guestBase,
+  isWatched,
+  Page,
+  pageSize,
+} from "../memory/guest-memory.ts";
 import { wide } from "./arith.ts";
 import { Cause, type Hart, hart } from "./hart.ts";
 
@@ -42,7 +50,7 @@ export function makeScope(h: Hart, m: GuestMemory, hooks: ScopeHooks) {
   }
 
   /** Checks each page of an access; records the fault at the first byte that is refused. */
-  function check(lo: number, hi: number, size: number, kind: "read" | "write"): boolean {
+  function check(lo: number, hi: number, size: number, kind: "read" | "write", as: AccessKind = kind): boolean {
     const bit = kind === "read" ? Page.read : Page.write;
     if (hi === 0) {
       const first = lo >>> 0;
@@ -58,6 +66,10 @@ export function makeScope(h: Hart, m: GuestMemory, hooks: ScopeHooks) {
           if (!isMended(at, bit, refused, lost)) return false;
         }
         if (kind === "write" && (P[page]! & Page.code) !== 0) dropCode(m, page, page + 1);
+      }
+      if (m.watched !== undefined && isWatched(m, first, size, as)) {
+        trap(Cause.debug, first | 0, 0);
+        return false;
       }
       return true;
     }
@@ -77,6 +89,8 @@ export function makeScope(h: Hart, m: GuestMemory, hooks: ScopeHooks) {
       case 4:
         return m.view.getInt32(at, true);
       default:
+        // What is aligned is read at once.
+        if ((at & 7) === 0) return split(big()[at >>> 3]!);
         wide[0] = m.view.getInt32(at + 4, true);
         return m.view.getInt32(at, true);
     }
@@ -96,6 +110,10 @@ export function makeScope(h: Hart, m: GuestMemory, hooks: ScopeHooks) {
         m.view.setInt32(at, valueLo, true);
         break;
       default:
+        if ((at & 7) === 0) {
+          big()[at >>> 3] = join(valueLo, valueHi);
+          return;
+        }
         m.view.setInt32(at, valueLo, true);
         m.view.setInt32(at + 4, valueHi, true);
     }
@@ -117,15 +135,15 @@ export function makeScope(h: Hart, m: GuestMemory, hooks: ScopeHooks) {
   }
 
   /** Whether an atomic access may go ahead. */
-  function atomicAllowed(lo: number, hi: number, size: number, kind: "read" | "write"): boolean {
+  function atomicAllowed(lo: number, hi: number, size: number, kind: "read" | "write", as: AccessKind = kind): boolean {
     if ((lo & (size - 1)) !== 0) {
       trap(kind === "read" ? Cause.loadMisaligned : Cause.storeMisaligned, lo, hi);
       return false;
     }
-    return check(lo, hi, size, kind);
+    return check(lo, hi, size, kind, as);
   }
 
-  // 64-bit atomics go through a BigInt64Array, the only way of JavaScript (about 100 ns). It follows the memory's growth.
+  // 64-bit atomics, and what is seldom, go through a BigInt64Array (about 100 ns). It follows the memory's growth.
   let bigView = new BigInt64Array(m.u8.buffer as SharedArrayBuffer, guestBase);
   function big(): BigInt64Array {
     if (bigView.buffer !== m.u8.buffer) bigView = new BigInt64Array(m.u8.buffer as SharedArrayBuffer, guestBase);
@@ -188,7 +206,7 @@ export function makeScope(h: Hart, m: GuestMemory, hooks: ScopeHooks) {
   }
 
   function amo32(kind: AmoKind, lo: number, hi: number, v: number): number {
-    if (!atomicAllowed(lo, hi, 4, "write")) return 0;
+    if (!atomicAllowed(lo, hi, 4, "write", "both")) return 0;
     const i = lo >>> 2;
     let old: number;
     switch (kind) {
@@ -225,7 +243,7 @@ export function makeScope(h: Hart, m: GuestMemory, hooks: ScopeHooks) {
   }
 
   function amo64(kind: AmoKind, lo: number, hi: number, valueLo: number, valueHi: number): number {
-    if (!atomicAllowed(lo, hi, 8, "write")) return 0;
+    if (!atomicAllowed(lo, hi, 8, "write", "both")) return 0;
     const i = lo >>> 3;
     const v = join(valueLo, valueHi);
     const unsigned = (b: bigint): bigint => BigInt.asUintN(64, b);

@@ -24,6 +24,7 @@ export function checkRunnable(elf: ElfFile): FileError | undefined {
     message:
       `${elf.source.name}: the segment at ${hex(large.address)} with ${large.memorySize} bytes of memory does not fit ` +
       "into the 4 GiB of addresses that sabre gives a program",
+    notable: true,
   };
 }
 

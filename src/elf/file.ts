@@ -99,8 +99,12 @@ const machines: Record<number, string> = {
   36902: "alpha",
 };
 
-/** The error for a file that is no program sabre can run: what execve calls ENOEXEC. */
-export const badFormat = (name: string, text: string): FileError => ({ errno: ENOEXEC, message: `${name}: ${text}` });
+/** The error for an ELF file that is no program sabre can run: what execve calls ENOEXEC. */
+export const badFormat = (name: string, text: string): FileError => ({
+  errno: ENOEXEC,
+  message: `${name}: ${text}`,
+  notable: true,
+});
 
 const u64 = (v: DataView, at: number): number => v.getUint32(at + 4, true) * 2 ** 32 + v.getUint32(at, true);
 export const viewOf = (b: Uint8Array): DataView => new DataView(b.buffer, b.byteOffset, b.byteLength);
@@ -120,7 +124,8 @@ export function readElf(source: ByteSource): ElfFile | FileError {
   const { name } = source;
   const start = source.read(0, Math.min(source.size, headerSize));
   if (start === undefined) return readFailed(name);
-  if (start.length < 4 || latin1(start.subarray(0, 4)) !== "\x7fELF") return badFormat(name, notElf(source, start));
+  if (start.length < 4 || latin1(start.subarray(0, 4)) !== "\x7fELF")
+    return { errno: ENOEXEC, message: `${name}: ${notElf(source, start)}` };
   if (start.length < headerSize) return badFormat(name, `this ELF file is truncated: only ${start.length} bytes long`);
   const foreign = foreignMachine(start);
   if (foreign !== undefined)

@@ -9,6 +9,8 @@ import { addressOf, host } from "../host/syscall.ts";
 export interface FileError {
   readonly errno: number;
   readonly message: string;
+  /** It would run elsewhere, or nearly: the error number alone does not tell a user what to do. */
+  readonly notable?: boolean;
 }
 
 export const isFileError = (x: object): x is FileError => "errno" in x && "message" in x;
@@ -77,11 +79,20 @@ export function openSource(at: HostPath, name: string, toExecute: boolean): Byte
   const found = statAt(at.fd, address, 0);
   if (typeof found === "number") return cannotOpen(name, -found);
   if (found.type !== FileType.regular)
-    return { errno: EACCES, message: `${name}: this is ${fileTypes[found.type] ?? "no regular file"}, not a program` };
+    // A link that is left is one that was not to be followed.
+    return {
+      errno: found.type === FileType.link ? ELOOP : EACCES,
+      message: `${name}: this is ${fileTypes[found.type] ?? "no regular file"}, not a program`,
+    };
   if (toExecute && host("faccessat", at.fd, address, 1) === -EACCES) return notExecutable(name, found);
   const { O_NONBLOCK, O_NOCTTY, O_CLOEXEC } = openFlags;
   const fd = host("openat", at.fd, address, O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (fd < 0) return cannotOpen(name, -fd);
+  return sourceOfFd(fd, name);
+}
+
+/** An open file of the host as a source, which has the descriptor from then on; no regular file is refused, and closed. */
+export function sourceOfFd(fd: number, name: string): ByteSource | FileError {
   const opened = statOf(fd);
   if (typeof opened === "number" || opened.type !== FileType.regular) {
     host("close", fd);

@@ -50,16 +50,21 @@ export interface BuiltStack {
 }
 
 const word = 8;
-const stringLimit = 32 * 4096;
+/** Bytes of a string, its NUL included: MAX_ARG_STRLEN. */
+export const stringLimit = 32 * 4096;
 const totalLimit = 6 * 2 ** 20;
 const totalLeast = 128 * 1024;
+
+/** Bytes of strings and of the addresses of those of argv and envp, under that limit of the stack (bytes). */
+export const mostStringBytes = (stackLimit: number): number =>
+  Math.max(Math.min(totalLimit, stackLimit / 4), totalLeast);
 
 /** Whether execve answers E2BIG: a string over 128 KiB, or all together over a quarter of the stack's limit (bytes). */
 export function tooBig(c: Pick<StackContents, "argv" | "envp" | "execfn">, stackLimit: number): boolean {
   const strings = [c.execfn, ...c.argv, ...c.envp];
   if (strings.some((s) => s.length + 1 > stringLimit)) return true;
   const bytes = strings.reduce((sum, s) => sum + s.length + 1, (c.argv.length + c.envp.length) * word);
-  return bytes > Math.max(Math.min(totalLimit, stackLimit / 4), totalLeast);
+  return bytes > mostStringBytes(stackLimit);
 }
 
 /** Lays out the stack that ends at guest address `top` (16-byte aligned). */

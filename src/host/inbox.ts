@@ -60,6 +60,8 @@ export const left: readonly number[] = [4, 5, 6, 7, 8, 9, 11, kickSignal, 19, 21
 const stopping: readonly number[] = [21, 22];
 /** Signals that the engine ignores by itself: nobody knows whether they were before (PIPE, XFSZ). */
 const engineIgnores: readonly number[] = [13, 25];
+/** Signals that the engine handles where the standard input is a terminal, to put its modes back (INT, TERM): they are the guest's. */
+const endings: readonly number[] = [2, 15];
 /** Signals that an instruction causes (ILL, TRAP, BUS, FPE, SEGV), which a handler must not put off. */
 const synchronous: readonly number[] = [4, 5, 7, 8, 11];
 
@@ -102,10 +104,13 @@ export function openInbox(ring: Int32Array, pendingAddress: number): readonly nu
     host("rt_sigaction", signal, stays ? 0 : at, beforeAt, setBytes);
     if (before[Word.handler + 1] === 0 && before[Word.handler]! <= SIG_IGN) {
       if (before[Word.handler] === SIG_IGN && !engineIgnores.includes(signal)) ignored.push(signal);
-    } else if (!stays) host("rt_sigaction", signal, beforeAt, 0, setBytes);
+    } else if (!stays && !endings.includes(signal)) host("rt_sigaction", signal, beforeAt, 0, setBytes);
   }
   return ignored;
 }
+
+/** Whether signals go into the ring. */
+export const isOpenInbox = (ring: Int32Array): boolean => ring[Head.tid] !== 0;
 
 function setAddress(action: Uint32Array, word: number, address: number): void {
   action[word] = address % 2 ** 32;

@@ -40,7 +40,8 @@ export interface Attributes {
 /** Nanoseconds. */
 export const defaultTimerSlack = 50_000;
 
-export const newGroups = (): Int32Array => new Int32Array(new SharedArrayBuffer(maxGroups * 4));
+/** Words of the supplementary groups. */
+export const groupWords = maxGroups;
 
 /** Makes them the emulator's own. */
 export function inheritAttributes(a: Attributes): void {
@@ -57,6 +58,14 @@ export function inheritAttributes(a: Attributes): void {
 
 /** An id or a setting, as the unsigned number that calls answer. */
 export const attribute = (a: Attributes, word: number): number => a.words[word]! >>> 0;
+
+/** What the auxiliary vector says of the user. */
+export const idsOf = (a: Attributes) => ({
+  uid: attribute(a, Attr.ruid),
+  euid: attribute(a, Attr.euid),
+  gid: attribute(a, Attr.rgid),
+  egid: attribute(a, Attr.egid),
+});
 
 /** Whether the process may do what CAP_SETUID, CAP_SYS_ADMIN and their like allow: its effective user is root. */
 export const privileged = (a: Attributes): boolean => a.words[Attr.euid] === 0;

@@ -1,20 +1,26 @@
-// What another worker needs of a process to run its threads: shared buffers and plain options, all of which a message
-// carries. Everything else about the process is a record in the kernel's buffer. The process as the worker's other parts
-// know it is made of that here, and only here, for the first worker too.
+// What another worker needs to run threads in an address space: shared buffers and plain options, all of which a message
+// carries. Everything else about the processes there is in the kernel's tables. Processes and threads as the worker's other
+// parts know them are made of that here, and only here, for the first worker too.
 import { hartIn } from "../cpu/hart.ts";
+import { addressOf } from "../host/syscall.ts";
 import { type AddressSpace, attachAddressSpace, type SpaceLimit } from "../memory/address-space.ts";
 import { attachGuestMemory, type GuestMemory } from "../memory/guest-memory.ts";
 import type { Mappings } from "../memory/vmas.ts";
-import { attachFdTable } from "./fds.ts";
+import { watchClosing } from "./closing.ts";
+import { attachFdTable, type FdTable } from "./fds.ts";
 import { attachFileSystem } from "./file-system.ts";
 import { attachKernel, Header, type Kernel } from "./kernel.ts";
 import { type Limits, limitOf, Resource } from "./limits.ts";
-import { auxvOf, exeOf, exitOf, ProcessField, processAt, setAuxv, setExe } from "./processes.ts";
+import { auxvOf, exeOf, exitOf, ProcessField, type ProcessRecord, processAt, setAuxv, setExe } from "./processes.ts";
 import { getField, setField } from "./records.ts";
 import { processSignals, taskSignals } from "./signals.ts";
+import { timersOf, wordsOf } from "./tables.ts";
 import type { Process, Task } from "./task.ts";
 import { nameOf, setName, TaskField, taskAt } from "./tasks.ts";
 import { attachTimers } from "./timers.ts";
+import type { Tracer } from "./tracer.ts";
+import type { Watcher } from "./watch.ts";
+import type { WorkerPool } from "./workers.ts";
 
 /** How a worker executes instructions, and what it says of them. Plain data. */
 export interface EngineOptions {
@@ -25,70 +31,81 @@ export interface EngineOptions {
   readonly trace: number | undefined;
   /** Host descriptor and items of a log; undefined for none. */
   readonly log: { readonly fd: number; readonly items: readonly string[] } | undefined;
+  /** What a debugger shares with the threads that it debugs: plain data of src/debug/. */
+  readonly debug?: unknown;
 }
 
-/** The buffers of a process and its options: a value that structured cloning carries. */
+/** The buffers of an address space and of the kernel, and options: a value that structured cloning carries. */
 export interface Bundle {
-  /** The kernel's tables: kernel.ts. */
+  /** The kernel's tables: kernel.ts, tables.ts. */
   readonly kernel: SharedArrayBuffer;
-  /** Index of the process's record: processes.ts. */
-  readonly process: number;
+  readonly tables: SharedArrayBuffer;
   readonly memory: WebAssembly.Memory;
   /** Views of shared buffers: vmas.ts. */
   readonly mappings: Mappings;
-  /** The words of the FdTable, the FileSystem, the Timers, and the supplementary groups. */
-  readonly fds: Int32Array;
-  readonly files: Int32Array;
-  readonly timers: Float64Array;
-  readonly groups: Int32Array;
   readonly options: EngineOptions;
 }
 
-/** What a worker that is about to run threads of the process must be given. */
-export const bundleOf = ({
-  kernel,
-  index,
-  memory,
-  space,
-  fds,
-  files,
-  timers,
-  attributes,
-  options,
-}: Process): Bundle => ({
-  kernel: kernel.buffer,
-  process: index,
-  memory: memory.memory,
-  mappings: { head: space.head, records: space.records, files: space.files, names: space.names },
-  fds: fds.words,
-  files: files.words,
-  timers: timers.words,
-  groups: attributes.groups,
-  options,
-});
+/** An address space as a worker has it that runs threads there, one at a time: of one process, or of several that share it. */
+export interface Site {
+  readonly bundle: Bundle;
+  readonly kernel: Kernel;
+  readonly memory: GuestMemory;
+  readonly space: AddressSpace;
+  /** The resource limits of the process whose thread runs: they bound the address space. */
+  limits: Limits | undefined;
+  /** What makes workers; undefined in the main thread while there are none. */
+  pool: WorkerPool | undefined;
+  /** Undefined where nothing is to be watched. */
+  readonly watcher: Watcher | undefined;
+  /** A debugger, if there may be one. */
+  tracer: Tracer | undefined;
+  /** Runs a thread to its end; undefined where nobody does. */
+  run: ((t: Task) => void) | undefined;
+}
 
-/** The process as this worker sees it. `log` gets a line for each system-call number that has no row. */
-export function attachProcess(
-  b: Bundle,
-  kernel: Kernel = attachKernel(b.kernel),
-  log: (line: string) => void = () => {},
-): Process {
-  const record = processAt(kernel, b.process);
-  const memory = attachGuestMemory(b.memory);
+/** The address space as this worker sees it. */
+export function attachSite(bundle: Bundle, kernel: Kernel = attachKernel(bundle.kernel)): Site {
+  const memory = attachGuestMemory(bundle.memory);
+  const space = attachAddressSpace(memory, bundle.mappings);
+  const watcher = watcherOf(kernel, bundle.options);
+  const site: Site = {
+    ...{ bundle, kernel, memory, space, watcher },
+    ...{ limits: undefined, pool: undefined, run: undefined, tracer: undefined },
+  };
+  space.limit = (what) =>
+    site.limits === undefined ? Number.POSITIVE_INFINITY : limitOf(site.limits, limitsOfSpace[what]);
+  space.nextInode = () => Atomics.add(kernel.i32, Header.inodes, 1) + 1;
+  return site;
+}
+
+/** What a worker that is about to run threads of the process must be given. */
+export const bundleOf = ({ site }: Process): Bundle => site.bundle;
+
+/** The process of that index as this worker sees it, which is to run it from now on. */
+export function attachProcess(site: Site, index: number): Process {
+  const { kernel, memory, space, bundle, watcher } = site;
+  const { tables, options } = bundle;
+  const record = processAt(kernel, index);
+  site.limits = record.limits;
+  // Where others find its memory.
+  record.f64[ProcessField.hostBase / 2] = memory.hostBase;
+  record.f64.set([space.head, space.records, space.files, space.names].map(addressOf), ProcessField.mappings / 2);
   return {
     kernel,
     record,
-    index: b.process,
+    index,
+    site,
     memory,
-    space: spaceOf(kernel, memory, b.mappings, record.limits),
-    fds: attachFdTable(b.fds),
-    files: attachFileSystem(b.files),
+    space,
+    fds: fdsOf(site, record),
+    files: attachFileSystem(wordsOf(tables, "files", record.i32[ProcessField.filesTable]!)),
     limits: record.limits,
-    attributes: { words: record.attributes, groups: b.groups },
+    attributes: { words: record.attributes, groups: wordsOf(tables, "groups", index) },
     signals: processSignals(kernel, record),
-    timers: attachTimers(b.timers),
-    options: b.options,
-    log,
+    timers: attachTimers(timersOf(tables, index), kernel, index),
+    options,
+    watcher,
     get pid() {
       return record.i32[ProcessField.pid]!;
     },
@@ -110,7 +127,26 @@ export function attachProcess(
     get exit() {
       return exitOf(record);
     },
+    get tracer() {
+      return site.tracer;
+    },
   };
+}
+
+/** The descriptors of a process. */
+export const fdsOf = ({ bundle: { tables }, kernel }: Site, { i32 }: ProcessRecord): FdTable =>
+  watchClosing(
+    attachFdTable(wordsOf(tables, "fds", i32[ProcessField.fdsTable]!)),
+    kernel,
+    tables,
+    i32[ProcessField.fdsTable]!,
+  );
+
+/** Most programs run unwatched: what watches is loaded for those that do not. */
+function watcherOf(kernel: Kernel, options: EngineOptions): Watcher | undefined {
+  if (options.trace === undefined && options.log === undefined && !options.stats) return undefined;
+  const { makeWatcher } = require("./watch.ts") as typeof import("./watch.ts");
+  return makeWatcher(kernel, options);
 }
 
 const limitsOfSpace = {
@@ -120,11 +156,10 @@ const limitsOfSpace = {
   memlock: Resource.MEMLOCK,
 } as const satisfies Record<SpaceLimit, Resource>;
 
-function spaceOf(k: Kernel, memory: GuestMemory, mappings: Mappings, limits: Limits): AddressSpace {
-  const space = attachAddressSpace(memory, mappings);
-  space.limit = (what) => limitOf(limits, limitsOfSpace[what]);
-  space.nextInode = () => Atomics.add(k.i32, Header.inodes, 1) + 1;
-  return space;
+/** The thread of that index, and its process, for a worker that has been given nothing else. */
+export function attachThread(bundle: Bundle, index: number): Task {
+  const site = attachSite(bundle);
+  return attachTask(attachProcess(site, taskAt(site.kernel, index).i32[TaskField.process]!), index);
 }
 
 /** The thread of that index, for the worker that is to run it: one that no other runs. */
@@ -138,6 +173,8 @@ export function attachTask(process: Process, index: number): Task {
     memory: process.memory,
     signals: taskSignals(record),
     ended: false,
+    moved: false,
+    nested: false,
     get tid() {
       return record.i32[TaskField.tid]!;
     },

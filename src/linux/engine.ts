@@ -3,14 +3,14 @@
 import { lazyTiers } from "../../jit/lazy.ts";
 import type { CacheFigures, EmitterName } from "../../jit/tiers.ts";
 import type { Hart } from "../cpu/hart.ts";
-import { makeInterpreter } from "../cpu/interpreter.ts";
+import { type Interpreter, type InterpreterHooks, makeInterpreter } from "../cpu/interpreter.ts";
 import { monotonic } from "../host/clock.ts";
 import { type AddressSpace, dropSharedCode } from "../memory/address-space.ts";
 import { isShared } from "../memory/sharing.ts";
 import type { EngineOptions } from "./bundle.ts";
 import type { Engine } from "./guest-code.ts";
 
-export interface HartEngine extends Engine {
+export interface HartEngine extends Engine, Pick<Interpreter, "step" | "stopChanged"> {
   /** The tier that compiles; undefined for none. */
   readonly emitter: EmitterName | undefined;
   /** What is kept of compiled code, where a tier compiles. */
@@ -18,12 +18,16 @@ export interface HartEngine extends Engine {
 }
 
 /** `decoded` is called for each instruction when it is decoded. */
-export interface EngineHooks extends Pick<EngineOptions, "jit"> {
+export interface EngineHooks extends Pick<EngineOptions, "jit">, Pick<InterpreterHooks, "stopsAt" | "passes"> {
   readonly decoded?: ((pc: number, bits: number) => void) | undefined;
 }
 
 /** Makes the engine of a hart that lies in the memory of an address space. The memory's views tell it of changed code from now on. */
-export function makeEngine(hart: Hart, space: AddressSpace, { jit, decoded }: EngineHooks): HartEngine {
+export function makeEngine(
+  hart: Hart,
+  space: AddressSpace,
+  { jit, decoded, stopsAt, passes }: EngineHooks,
+): HartEngine {
   const { memory } = space;
   const emitter = jit === "off" ? undefined : jit === "auto" ? "wasm" : jit;
   const tiers = emitter && lazyTiers(emitter);
@@ -33,11 +37,15 @@ export function makeEngine(hart: Hart, space: AddressSpace, { jit, decoded }: En
     shared: () => isShared(space.sharing),
     fenceI: () => dropSharedCode(space),
     decoded,
+    ...(stopsAt && { stopsAt }),
+    ...(passes && { passes }),
   });
   tiers?.attach({ interpreter, hart, memory });
   memory.codeChanged = interpreter.invalidate;
   return {
     run: interpreter.run,
+    step: interpreter.step,
+    stopChanged: interpreter.stopChanged,
     emitter,
     get figures() {
       return tiers?.figures;

@@ -7,6 +7,7 @@ import { Aux, type BuiltStack, buildStack } from "../elf/stack.ts";
 import {
   type AddressSpace,
   findFree,
+  type Layout,
   layoutFor,
   PROT_EXEC,
   PROT_READ,
@@ -49,6 +50,8 @@ export interface Loaded {
   /** Guest paths. `exe` is the program's, `execfn` the one that was asked for: a script's, where it began with one. */
   readonly exe: string;
   readonly execfn: string;
+  /** What the thread is called. */
+  readonly comm: string;
   readonly argv: readonly string[];
   readonly envp: readonly string[];
 }
@@ -73,7 +76,7 @@ export function loadProgram(space: AddressSpace, r: ExecRequest, ids: Ids): Load
 }
 
 /** Maps a prepared program and closes its files. The address space is empty, and after an error of no use. */
-function mapProgram(space: AddressSpace, p: Prepared, ids: Ids): Loaded | FileError {
+export function mapProgram(space: AddressSpace, p: Prepared, ids: Ids): Loaded | FileError {
   const loaded = mapAll(space, p, ids);
   discard(p);
   return loaded;
@@ -129,6 +132,7 @@ function mapAll(space: AddressSpace, p: Prepared, ids: Ids): Loaded | FileError 
     envStrings: stack.env,
     exe: p.program.path,
     execfn: p.execfn,
+    comm: p.comm,
     argv: p.argv,
     envp: p.envp,
   };
@@ -140,6 +144,7 @@ const pageCeil = (n: number): number => Math.ceil(n / pageSize) * pageSize;
 const noRoom = ({ elf }: OpenElf): FileError => ({
   errno: errno.ENOMEM,
   message: `${elf.source.name}: there is no room for it in the 4 GiB of addresses that sabre gives a program`,
+  notable: true,
 });
 
 /** The first multiple of `step` that is not below `n`. */
@@ -163,8 +168,15 @@ function spanOf({ elf }: OpenElf): Span {
   };
 }
 
-/** Decides where program, heap, stack and the area of mmap lie. Answers the program's bias; undefined where it does not fit. */
-function placeProgram(space: AddressSpace, p: Prepared): number | undefined {
+/** Where a program, its heap and its stack go. */
+interface Placing {
+  readonly bias: number;
+  readonly heap: number;
+  readonly layout: Layout;
+}
+
+/** Undefined where they do not fit. */
+function placingOf(p: Prepared): Placing | undefined {
   const span = spanOf(p.program);
   const isFixed = p.program.elf.type === ElfType.executable;
   const bias = isFixed ? 0 : multipleFrom(pieBase - span.start, span.align);
@@ -172,10 +184,20 @@ function placeProgram(space: AddressSpace, p: Prepared): number | undefined {
   const usual = layoutFor(p.stackLimit);
   const above = isFixed && span.start >= usual.stackTop;
   const layout = above ? usual : layoutFor(p.stackLimit, span.end + bias);
-  if (layout.stackTop >= taskSize) return undefined;
-  setLayout(space, layout);
-  setBrk(space, above ? pieBase : span.end + bias);
-  return bias;
+  return layout.stackTop < taskSize ? { bias, heap: above ? pieBase : span.end + bias, layout } : undefined;
+}
+
+/** The error for a program that has no room, before anything is mapped. */
+export const placeError = (p: Prepared): FileError | undefined =>
+  placingOf(p) === undefined ? noRoom(p.program) : undefined;
+
+/** Decides where program, heap, stack and the area of mmap lie. Answers the program's bias; undefined where it does not fit. */
+function placeProgram(space: AddressSpace, p: Prepared): number | undefined {
+  const placing = placingOf(p);
+  if (placing === undefined) return undefined;
+  setLayout(space, placing.layout);
+  setBrk(space, placing.heap);
+  return placing.bias;
 }
 
 /** A bias that puts an image into free addresses of the area of mmap; 0 for one that is linked to stay. */

@@ -15,6 +15,8 @@ export const FdKind = {
   control: 3,
   /** /proc/self/mem: a memfd that keeps the file position; the bytes are the guest's memory. */
   memory: 4,
+  /** A reader of a pipe that shows the end of a guest process: pidfds.ts. */
+  process: 5,
 } as const;
 export type FdKind = (typeof FdKind)[keyof typeof FdKind];
 
@@ -22,7 +24,8 @@ export type FdKind = (typeof FdKind)[keyof typeof FdKind];
 export const isMadeUp = (kind: FdKind): boolean =>
   kind === FdKind.directory || kind === FdKind.control || kind === FdKind.memory;
 
-// Words of an entry: host descriptor + 1 (0: free, -1: being changed), kind, close-on-exec, a word for the kind's use.
+// Words of an entry: host descriptor + 1 (0: free, -1: being changed), kind, close-on-exec in bit 0 and what
+// `registeredFd` answers in the others, a word for the kind's use.
 const stride = 4;
 const changing = -1;
 
@@ -31,11 +34,27 @@ export interface FdTable {
   readonly words: Int32Array;
   /** Limit on new numbers: RLIMIT_NOFILE. */
   limit: number;
+  /** Record locks were asked for: `closing` hears of all descriptors from then on. */
+  hasLocked: boolean;
+  /** There may be masters of pseudoterminals: `closing` hears of all descriptors from then on. */
+  hasMasters: boolean;
+  /**
+   * Told that guest descriptor `fd` is closed, which had host descriptor `h` and was registered with `registered` (or -1).
+   * Answers whether that needs no closing any more: it is, or is to stay open.
+   */
+  closing: (fd: number, h: number, registered: number) => boolean;
 }
 
 /** The hard limit on descriptors. */
 export const maxFds = 65536;
 const limitWord = maxFds * stride;
+const lockedWord = limitWord + 1;
+/** No number from this one on was ever used. */
+const usedWord = limitWord + 2;
+const mastersWord = limitWord + 3;
+/** Words of a table, zero for an empty one. */
+export const fdWords = limitWord + 4;
+const usualLimit = 1024;
 
 /** The table behind these words, which another worker may share. */
 export const attachFdTable = (words: Int32Array): FdTable => ({
@@ -46,11 +65,24 @@ export const attachFdTable = (words: Int32Array): FdTable => ({
   set limit(n: number) {
     words[limitWord] = n;
   },
+  get hasLocked() {
+    return words[lockedWord] !== 0;
+  },
+  set hasLocked(on: boolean) {
+    words[lockedWord] = on ? 1 : 0;
+  },
+  get hasMasters() {
+    return words[mastersWord] !== 0;
+  },
+  set hasMasters(on: boolean) {
+    words[mastersWord] = on ? 1 : 0;
+  },
+  closing: () => false,
 });
 
 export function newFdTable(): FdTable {
-  const t = attachFdTable(new Int32Array(new SharedArrayBuffer((limitWord + 1) * 4)));
-  t.limit = 1024;
+  const t = attachFdTable(new Int32Array(new SharedArrayBuffer(fdWords * 4)));
+  t.limit = usualLimit;
   return t;
 }
 
@@ -62,9 +94,17 @@ export function hostFd(t: FdTable, fd: number): number {
 
 /** The kind of a descriptor that is open. */
 export const fdKind = (t: FdTable, fd: number): FdKind => t.words[fd * stride + 1] as FdKind;
-export const closeOnExec = (t: FdTable, fd: number): boolean => t.words[fd * stride + 2] !== 0;
+export const closeOnExec = (t: FdTable, fd: number): boolean => (t.words[fd * stride + 2]! & 1) !== 0;
 export function setCloseOnExec(t: FdTable, fd: number, on: boolean): void {
-  t.words[fd * stride + 2] = on ? 1 : 0;
+  if (on) Atomics.or(t.words, fd * stride + 2, 1);
+  else Atomics.and(t.words, fd * stride + 2, ~1);
+}
+/** The host descriptor by which the host's epoll sets know this one: its own, or that of the process which inherited it first; -1 for none. */
+export const registeredFd = (t: FdTable, fd: number): number => (t.words[fd * stride + 2]! >> 1) - 1;
+export function setRegisteredFd(t: FdTable, fd: number, h: number): void {
+  const at = fd * stride + 2;
+  for (let old = t.words[at]!; ; old = t.words[at]!)
+    if (Atomics.compareExchange(t.words, at, old, (old & 1) | ((h + 1) << 1)) === old) return;
 }
 /** A word whose meaning is the kind's. */
 export const fdData = (t: FdTable, fd: number): number => t.words[fd * stride + 3]!;
@@ -75,7 +115,8 @@ export function setFdData(t: FdTable, fd: number, word: number): void {
 /** Open guest descriptors, ascending. */
 export function openFds(t: FdTable): number[] {
   const found: number[] = [];
-  for (let fd = 0; fd < maxFds; fd++) if (t.words[fd * stride]! > 0) found.push(fd);
+  const used = Atomics.load(t.words, usedWord);
+  for (let fd = 0; fd < used; fd++) if (t.words[fd * stride]! > 0) found.push(fd);
   return found;
 }
 
@@ -97,12 +138,15 @@ export function installFd(t: FdTable, h: number, cloexec: boolean, kind: FdKind 
 /** Puts host descriptor `h` at a number below `maxFds`, closing what was there. */
 export function setFd(t: FdTable, fd: number, h: number, cloexec: boolean, kind: FdKind = FdKind.host): void {
   const before = Atomics.exchange(t.words, fd * stride, changing);
+  const registered = registeredFd(t, fd);
   fill(t, fd, h, cloexec, kind);
-  if (before > 0) host("close", before - 1);
+  if (before > 0) closeHost(t, fd, before - 1, registered);
 }
 
 // The host descriptor comes last: until then the entry is taken, but answers EBADF.
 function fill(t: FdTable, fd: number, h: number, cloexec: boolean, kind: FdKind): void {
+  for (let used = 0; (used = Atomics.load(t.words, usedWord)) <= fd; )
+    Atomics.compareExchange(t.words, usedWord, used, fd + 1);
   t.words[fd * stride + 1] = kind;
   t.words[fd * stride + 2] = cloexec ? 1 : 0;
   t.words[fd * stride + 3] = 0;
@@ -113,8 +157,14 @@ function fill(t: FdTable, fd: number, h: number, cloexec: boolean, kind: FdKind)
 export function closeFd(t: FdTable, fd: number): number {
   const h = hostFd(t, fd);
   if (h < 0) return h;
+  const registered = registeredFd(t, fd);
   if (Atomics.compareExchange(t.words, fd * stride, h + 1, 0) !== h + 1) return -errno.EBADF;
-  return host("close", h);
+  return closeHost(t, fd, h, registered);
+}
+
+function closeHost(t: FdTable, fd: number, h: number, registered: number): number {
+  const concerns = registered >= 0 || t.hasLocked || t.hasMasters;
+  return concerns && t.closing(fd, h, registered) ? 0 : host("close", h);
 }
 
 const F_DUPFD_CLOEXEC = 1030;
@@ -136,25 +186,42 @@ export function inheritDescriptors(t: FdTable, others: readonly number[]): void 
   for (const fd of others) if (fd < maxFds) setFd(t, fd, fd, false);
 }
 
-/** A table of its own with the same open files, as fork makes it; or -EMFILE, and nothing is left open. */
-export function forkFdTable(t: FdTable): FdTable | number {
-  const copy = newFdTable();
+/** Gives an empty table, by default a new one, the same open files, as fork does. Answers it; or -EMFILE, and nothing is left open. */
+export function forkFdTable(t: FdTable, copy: FdTable = newFdTable()): FdTable | number {
   copy.limit = t.limit;
+  copy.hasMasters = t.hasMasters;
   for (const fd of openFds(t)) {
-    const h = dupHost(hostFd(t, fd));
-    if (h < 0) {
-      closeAll(copy);
-      return h;
-    }
-    setFd(copy, fd, h, closeOnExec(t, fd), fdKind(t, fd));
-    setFdData(copy, fd, fdData(t, fd));
+    const error = forkFd(t, copy, fd);
+    if (error === 0) continue;
+    closeAll(copy);
+    return error;
   }
   return copy;
+}
+
+function forkFd(t: FdTable, copy: FdTable, fd: number): number {
+  for (;;) {
+    const from = hostFd(t, fd);
+    if (from < 0) return 0;
+    const h = dupHost(from);
+    // Another thread may have closed it meanwhile, and the number may be something else's.
+    const isSame = hostFd(t, fd) === from;
+    if (h < 0 && isSame) return h;
+    if (isSame) {
+      setFd(copy, fd, h, closeOnExec(t, fd), fdKind(t, fd));
+      setFdData(copy, fd, fdData(t, fd));
+      setRegisteredFd(copy, fd, registeredFd(t, fd));
+      return 0;
+    }
+    if (h >= 0) host("close", h);
+  }
 }
 
 /** Closes every descriptor: the process ended. */
 export function closeAll(t: FdTable): void {
   for (const fd of openFds(t)) closeFd(t, fd);
+  t.hasLocked = t.hasMasters = false;
+  Atomics.store(t.words, usedWord, 0);
 }
 
 /** Closes what is marked close-on-exec. */

@@ -5,7 +5,7 @@ import { cstring, scratch, textOf } from "../host/scratch.ts";
 import { statOf } from "../host/stat.ts";
 import { host } from "../host/syscall.ts";
 import { errno } from "./errno.ts";
-import { FdKind, isMadeUp } from "./fds.ts";
+import { dupHost, FdKind, isMadeUp } from "./fds.ts";
 import { O, toHostFlags } from "./open-flags.ts";
 
 export const AT_FDCWD = -100;
@@ -27,6 +27,9 @@ export const FsWord = {
   count: 8 + pathMax / 4,
 } as const;
 
+/** Words of a view of the file system, zero where there is none. */
+export const fsWords = FsWord.count;
+
 /** What a process sees of the file system; shared by its threads. Host paths are latin1, like the guest's. */
 export interface FileSystem {
   /** Canonical host path of the directory that absolute guest paths are looked up in first. */
@@ -47,13 +50,31 @@ export interface Base {
   readonly inside: boolean;
 }
 
-/** The file system as a new process sees it: the emulator's working directory, and the umask that it was started with. */
-export function newFileSystem(sysroot: string | undefined, umask: number): FileSystem {
-  const files = attachFileSystem(new Int32Array(new SharedArrayBuffer(FsWord.count * 4)));
+/** The file system as the first process sees it: the emulator's working directory, and the umask that it was started with. */
+export function newFileSystem(
+  sysroot: string | undefined,
+  umask: number,
+  words: Int32Array = new Int32Array(new SharedArrayBuffer(FsWord.count * 4)),
+): FileSystem {
+  const files = attachFileSystem(words);
   files.words[FsWord.cwd] = host("openat", AT_FDCWD, cstring("."), toHostFlags(O.PATH | O.DIRECTORY | O.CLOEXEC));
   files.words[FsWord.umask] = umask;
   files.sysroot = sysroot && canonical(sysroot);
   return files;
+}
+
+/** Makes a view of the file system the copy of another, as fork does. 0 or -EMFILE. */
+export function forkFileSystem(from: FileSystem, words: Int32Array): number {
+  const h = dupHost(from.words[FsWord.cwd]!);
+  if (h < 0) return h;
+  words.set(from.words.subarray(0, FsWord.count));
+  words[FsWord.cwd] = h;
+  return 0;
+}
+
+/** Gives up what a view of the file system has of the host. */
+export function closeFileSystem({ words }: FileSystem): void {
+  host("close", words[FsWord.cwd]!);
 }
 
 /** The file system behind these words, which another worker may share. */
@@ -152,6 +173,7 @@ const memfdName = /^\/memfd:(.*) \(deleted\)$/s;
 export function descriptorPath(files: FileSystem, h: number, kind: FdKind): string | undefined {
   const path = hostPathOf(h);
   if (kind === FdKind.signal) return "anon_inode:[signalfd]";
+  if (kind === FdKind.process) return "anon_inode:[pidfd]";
   if (path === undefined || !isMadeUp(kind)) return path && guestPath(files, path);
   return memfdName.exec(path)?.[1];
 }

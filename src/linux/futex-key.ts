@@ -13,7 +13,7 @@ export const keyWords = 6;
 export const newKey = (): Key => new Int32Array(keyWords);
 
 /** The first word of a key. */
-const KeyKind = { private: 1, memory: 2, file: 3 } as const;
+const KeyKind = { private: 1, memory: 2, file: 3, segment: 4 } as const;
 
 /** How a call names a futex: with the private flag; to look at it; to change its word. */
 export type Sharing = "private" | "read" | "write";
@@ -46,7 +46,8 @@ function findShared(t: Task, addr: number, key: Key): number {
   if (v !== undefined && (v.flags & VmaFlag.hosted) !== 0 && ((v.flags & VmaFlag.shared) !== 0 || !writable)) {
     const { major, minor, inoLow, inoHigh } = fileAt(space, v.file);
     const filePage = v.offset + (page - v.start);
-    key[0] = KeyKind.file | ((addr % pageSize) << 4);
+    // The inode numbers of segments are a sequence of their own.
+    key[0] = ((v.flags & VmaFlag.segment) !== 0 ? KeyKind.segment : KeyKind.file) | ((addr % pageSize) << 4);
     key[1] = major | (minor << 12);
     key[2] = inoLow;
     key[3] = inoHigh;

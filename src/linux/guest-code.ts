@@ -11,6 +11,12 @@ export interface Engine {
   readonly run: (budget: number) => Cause;
 }
 
+/** One that can execute a single instruction too. */
+export interface SteppingEngine extends Engine {
+  /** See Interpreter.step. */
+  readonly step: (start: number, end: number, budget: number) => Cause;
+}
+
 /** Runs guest code: the thread is in the kernel before and after. */
 export function runGuestCode(t: Task, engine: Engine, budget: number): Cause {
   return isShared(t.process.space.sharing) ? runAmongOthers(t, engine, budget) : engine.run(budget);

@@ -11,6 +11,8 @@ import type { TaskRecord } from "./tasks.ts";
 export const sections = {
   /** Words of `Header`. */
   header: 0,
+  /** How the host scheduled the emulator: scheduling.ts. */
+  scheduling: 0x1000,
   /** 64 of 64 bytes. */
   ttys: 0x2000,
   /** Siginfos of the host on their way to guests: host/inbox.ts. */
@@ -30,7 +32,20 @@ export const sections = {
   locks: 0xb60000,
   /** Names of Unix sockets, 4096 of 256 bytes. */
   spellings: 0xc60000,
-  size: 0xd80000,
+  /** What threads and processes have used: accounting.ts. */
+  taskAccounts: 0xd80000,
+  processAccounts: 0xf80000,
+  /** What processes did to System V objects: ipc-table.ts. */
+  ipc: 0xfa0000,
+  /** Open files of the personality's that were sent through sockets: passed.ts. Whose sockets are whose: peers.ts. */
+  passed: 0x1020000,
+  peers: 0x1030000,
+  /** Host descriptors that stay open for what epoll sets know of them: closing.ts. */
+  kept: 0x1050000,
+  /** How often system calls were made: call-figures.ts. What threads are about to write: transcript.ts. */
+  callFigures: 0x1060000,
+  transcript: 0x1070000,
+  size: 0x1470000,
 } as const;
 
 /** Words of the header. */
@@ -44,7 +59,7 @@ export const Header = {
   namesLock: 5,
   /** Which thread waits for a priority-inheriting lock of which. */
   ownersLock: 6,
-  /** The id to try for the next task, and the emulator's own. */
+  /** How many ids were tried for tasks, and the emulator's own. */
   nextPid: 8,
   hostPid: 9,
   /** Records ever used: searches end there. */
@@ -62,6 +77,14 @@ export const Header = {
   /** Word of the first futex waiter that is free, 0 for none; how many were ever used. */
   freeWaiter: 17,
   usedWaiters: 18,
+  /** Whether a guest has changed how some thread is scheduled. */
+  scheduled: 40,
+  /** A lock: who writes to a transcript. */
+  transcriptLock: 41,
+  /** Instructions that were executed, and of those in compiled code: two float64 values, guarded by the signals lock. */
+  executed: 42,
+  /** Guest threads that other guests trace. */
+  tracees: 46,
   named: 64,
 } as const;
 
@@ -81,6 +104,8 @@ export interface Kernel {
    * threads. Nothing is waited for with it but other locks of its kind: it is taken after those of an address space or of timers.
    */
   readonly signalsLock: Mutex;
+  /** Guards the tree of processes, their groups and sessions, and who is a zombie. It is taken before all others. */
+  readonly tasksLock: Mutex;
   /** Views of records that were asked for before. */
   readonly tasks: (TaskRecord | undefined)[];
   readonly processes: (ProcessRecord | undefined)[];
@@ -97,7 +122,6 @@ export function newKernel(): Kernel {
   startUmask ??= host("umask", 0);
   const pid = host("getpid");
   k.i32[Header.hostPid] = pid;
-  k.i32[Header.nextPid] = pid + 1;
   k.i32[Header.startUmask] = startUmask;
   return k;
 }
@@ -113,6 +137,7 @@ export function attachKernel(buffer: SharedArrayBuffer): Kernel {
     u8,
     address: addressOf(u8),
     signalsLock: { words: i32, index: Header.signalsLock },
+    tasksLock: { words: i32, index: Header.tasksLock },
     tasks: [],
     processes: [],
     pool: undefined,
@@ -124,11 +149,14 @@ export function attachKernel(buffer: SharedArrayBuffer): Kernel {
  * before, or where no more are taken.
  */
 export function noteUnknownCall(k: Kernel, nr: number): number {
-  const named = k.f64.subarray(Header.named / 2, Header.named / 2 + mostNamed);
   const count = Atomics.load(k.i32, Header.namedCount);
-  if (count >= mostNamed || named.subarray(0, count).includes(nr)) return 0;
+  if (count >= mostNamed || namedCalls(k).includes(nr)) return 0;
   const slot = Atomics.add(k.i32, Header.namedCount, 1);
   if (slot >= mostNamed) return 0;
-  named[slot] = nr;
+  k.f64[Header.named / 2 + slot] = nr;
   return slot + 1;
 }
+
+/** Numbers of system calls without a row that were noted. */
+export const namedCalls = (k: Kernel): Float64Array =>
+  k.f64.subarray(Header.named / 2, Header.named / 2 + Math.min(Atomics.load(k.i32, Header.namedCount), mostNamed));

@@ -5,6 +5,7 @@ import { host } from "../host/syscall.ts";
 import { accessibleLength, Page, readable, writable } from "../memory/guest-memory.ts";
 import { controlRoom, controlToGuest, controlToHost, mostReceived } from "./control.ts";
 import { errno } from "./errno.ts";
+import { noteSender } from "./peers.ts";
 import { Sig } from "./siginfo.ts";
 import { queueSignal } from "./signals.ts";
 import { addressBytes, addressRoom, addressToHost, closeHelpers, storeName } from "./sockaddr.ts";
@@ -202,8 +203,12 @@ function sendFilled(
   const address = name === 0 ? undefined : addressToHost(t, name, nameLength);
   if (typeof address === "number") return address;
   const controls = controlToHost(t, control, controlLength);
-  if (controls >= 0) putHeader(filled, address?.length, controls);
-  const sent = controls < 0 ? controls : sendAll(t, h, filled.bytes, flags);
+  const isGood = typeof controls !== "number";
+  if (isGood) {
+    putHeader(filled, address?.length, controls.length);
+    noteSender(t, h, address && addressRoom.bytes.subarray(0, address.length), controls.said);
+  }
+  const sent = isGood ? sendAll(t, h, filled.bytes, flags) : controls;
   if (address !== undefined) closeHelpers(address);
   if (sent === -errno.EPIPE && (flags & Msg.NOSIGNAL) === 0 && isStream(h)) queueSignal(t, Sig.PIPE);
   return sent;
@@ -232,7 +237,7 @@ export function receiveMessage(t: Task, h: number, addr: number, m: Message, fla
   if (typeof filled === "number") return filled;
   const room = m.control === 0 ? 0 : Math.min(m.controlLength, mostReceived);
   const received = receiveFilled(t, h, filled, room, flags);
-  return received < 0 ? received : tellGuest(t, addr, m, flags, received);
+  return received < 0 ? received : tellGuest(t, h, addr, m, flags, received);
 }
 
 /** Receives into one buffer. The sender's address is in `addressRoom` then, its length is `receivedName()`. */
@@ -267,9 +272,9 @@ function receiveFilled(t: Task, h: number, filled: Filled, room: number, flags: 
   return received;
 }
 
-function tellGuest(t: Task, addr: number, m: Message, flags: number, received: number): number {
+function tellGuest(t: Task, h: number, addr: number, m: Message, flags: number, received: number): number {
   const cloexec = (flags & Msg.CMSG_CLOEXEC) !== 0;
-  const control = controlToGuest(t, loadU64(header, Header.controlLength), m.control, cloexec);
+  const control = controlToGuest(t, h, loadU64(header, Header.controlLength), m.control, cloexec);
   const hostFlags = header.u32[Header.flags / 4]! & ~Msg.CMSG_CLOEXEC;
   const nameLength = m.name === 0 ? undefined : storeName(t, receivedName(), m.name, m.nameLength);
   if (nameLength !== undefined && nameLength < 0) return nameLength;

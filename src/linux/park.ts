@@ -4,6 +4,7 @@
 import { Clock } from "../host/clock.ts";
 import { type Deadline, unpark } from "../host/park.ts";
 import { newScratch, storeU64 } from "../host/scratch.ts";
+import { host } from "../host/syscall.ts";
 import { errno, restart } from "./errno.ts";
 import type { Kernel } from "./kernel.ts";
 import { Place } from "./place.ts";
@@ -37,6 +38,14 @@ export function park(t: Task, seen: number, deadline?: Deadline): number {
   const result = sleepIn(t, "futex", word, op, seen, limit, 0, anyBit);
   if (result === 0 || result === -errno.EAGAIN) return 0;
   return result === -errno.ETIMEDOUT ? result : -restart.ERESTARTSYS;
+}
+
+/** Sleeps until the thread is woken more often than `seen`, whatever else it may be wanted for; or less, for no reason. */
+export function parkThrough({ record, process }: Task, seen: number): void {
+  const word = process.kernel.address + record.i32.byteOffset + TaskField.wake * 4;
+  Atomics.store(record.i32, TaskField.place, Place.host);
+  host("futex", word, FUTEX.WAIT_BITSET | FUTEX.PRIVATE, seen, 0, 0, anyBit);
+  Atomics.store(record.i32, TaskField.place, Place.guest);
 }
 
 /** Wakes the thread of that record, or whichever has it by now. */

@@ -18,7 +18,7 @@ import {
   readlinkHost,
 } from "./file-system.ts";
 import { O, toHostFlags } from "./open-flags.ts";
-import { emulatorPid, type ProcNode, procNode } from "./proc.ts";
+import { emulatorPid, type ProcNode, procNode, procRoot } from "./proc.ts";
 import type { Task } from "./task.ts";
 
 const maxLinks = 40;
@@ -146,11 +146,14 @@ function walk(
   let node = guest === undefined || guest === "/" ? undefined : nodeAt(w, guest);
   let magic = false;
   let names = path;
+  // One that is made up has names of the host's too.
+  if (isMerged(node)) [fd, rel] = [AT_FDCWD, procRoot];
 
   for (let i = 0; i < names.length; i++) {
     const name = names[i]!;
     const last = i === names.length - 1;
-    if (node !== undefined && node.kind !== "directory") return -errno.ENOTDIR;
+    if (node !== undefined && node.kind !== "directory")
+      return node.kind === "forbidden" ? -errno.EACCES : -errno.ENOTDIR;
     if (name === "..") {
       if (guest === "/") continue;
       const within: string | undefined = guest;
@@ -169,14 +172,15 @@ function walk(
     const found = child === undefined ? undefined : nodeAt(w, child);
     let target: string | number = -errno.EINVAL;
     let next = join(rel, name);
+    if (inside && !w.files.jailed && guest === "/" && hostOnly.has(name))
+      [fd, rel, next, inside] = [AT_FDCWD, "/", `/${name}`, false];
     if (found === undefined) {
-      if (node !== undefined) return -errno.ENOTDIR;
-      if (inside && !w.files.jailed && guest === "/" && hostOnly.has(name))
-        [fd, rel, next, inside] = [AT_FDCWD, "/", `/${name}`, false];
+      if (node !== undefined && !isMerged(node)) return -errno.ENOTDIR;
       if (!last || w.follow || mustExist) target = readlinkHost(fd, cstring(next));
       if (typeof target === "number" && target !== -errno.EINVAL && (!last || mustExist)) return target;
     } else if (found.kind === "absent") return -errno.ENOENT;
     else if (found.kind === "link") target = found.target;
+    else if (found.kind === "forbidden" && found.link && (!last || w.follow)) return -errno.EACCES;
 
     if (found?.kind === "open" && (!last || w.follow)) {
       magic = last && !w.slash;
@@ -211,7 +215,13 @@ const deviceLinks: ReadonlyMap<string, ProcNode> = new Map([
 
 /** What stands at a guest path instead of a host file. */
 const nodeAt = (w: Walk, guest: string): ProcNode | undefined =>
-  guest.startsWith("/proc/") ? procNode(w.task, guest) : guest.startsWith("/dev/") ? deviceLinks.get(guest) : undefined;
+  guest === procRoot || guest.startsWith(`${procRoot}/`)
+    ? procNode(w.task, guest)
+    : guest.startsWith("/dev/")
+      ? deviceLinks.get(guest)
+      : undefined;
+
+const isMerged = (node: ProcNode | undefined): boolean => node?.kind === "directory" && node.merged === true;
 
 // ---- host calls on a place
 
@@ -227,7 +237,9 @@ const tmpfileBit = O.TMPFILE & ~O.DIRECTORY;
  * and leases. Answers a host descriptor, close-on-exec, or -errno.
  */
 export function openPlace(p: Place, flags: number, mode: number, resolveBits = 0, call: typeof host = host): number {
-  const known = toHostFlags((flags & O.PATH ? flags & pathFlags : flags & knownFlags & ~O.ASYNC) | O.CLOEXEC);
+  // No terminal becomes the emulator's own.
+  const plain = flags & O.PATH ? flags & pathFlags : (flags & knownFlags & ~O.ASYNC) | O.NOCTTY;
+  const known = toHostFlags(plain | O.CLOEXEC);
   const creates = (flags & (O.CREAT | tmpfileBit)) !== 0 && (flags & O.PATH) === 0;
   const permissions = creates ? mode & 0o7777 : 0;
   if (!p.magic) {

@@ -14,7 +14,16 @@ export const Place = {
 } as const;
 
 /** Bits of the word `pending`. */
-export const Pending = { signal: 1, exit: 2, stop: 4, space: 8, trace: 16, timer: timerBit, inbox: 64 } as const;
+export const Pending = {
+  ...{ signal: 1, exit: 2, stop: 4 },
+  /** Others have written to code in its memory. */
+  space: 8,
+  trace: 16,
+  timer: timerBit,
+  inbox: 64,
+  /** Its tracer, another guest, wants something of it: ptrace.ts. */
+  ptrace: 128,
+} as const;
 
 /** Has a thread attend to that: a bit of `Pending`. Ends the host call that it is in. */
 export function wake({ i32 }: TaskRecord, bit: number): void {

@@ -1,15 +1,20 @@
 // What /proc shows of guest processes, instead of what the host's shows of the emulator. A path below /proc is asked for
 // here first; what is not named here is the host's own. Files are filled when they are opened. The emulator's process
-// and threads are absent, by their numbers too. Texts: proc-text.ts.
+// and threads are absent, by their numbers too. Texts: proc-text.ts; what can be known of a process: proc-view.ts.
 import { cstring, loadU64, scratch } from "../host/scratch.ts";
 import { host } from "../host/syscall.ts";
-import { latin1 } from "../memory/guest-memory.ts";
+import { withLock } from "../sync/mutex.ts";
+import { Attr } from "./attributes.ts";
 import { errno } from "./errno.ts";
 import { FdKind, fdKind, hostFd, openFds } from "./fds.ts";
 import { AT_FDCWD, cwdPath, descriptorPath, hostPathOf } from "./file-system.ts";
 import { O, toHostFlags } from "./open-flags.ts";
 import * as text from "./proc-text.ts";
+import { isOwn, isZombie, mayLook, type Subject, tablesOf } from "./proc-view.ts";
+import { exeOf, findProcess, ProcessField, processAt } from "./processes.ts";
+import { guestProcesses } from "./targets.ts";
 import type { Task } from "./task.ts";
+import { findTask, setName, TaskField, type TaskRecord, taskAt, threadsOf } from "./tasks.ts";
 
 export type ProcNode =
   /** Nothing is there, whatever the host has. */
@@ -27,9 +32,12 @@ export type ProcNode =
       readonly content: (t: Task) => string;
       readonly control: Control | undefined;
     }
-  /** The guest's memory. */
-  | { readonly kind: "memory"; readonly mode: number }
-  | { readonly kind: "directory"; readonly entries: (t: Task) => readonly Entry[] };
+  /** A guest's memory. */
+  | { readonly kind: "memory"; readonly mode: number; readonly subject: Subject }
+  /** What is there, but not for this process. */
+  | { readonly kind: "forbidden"; readonly mode: number; readonly link?: true }
+  /** `merged`: names that are not made up are those of the host's directory. */
+  | { readonly kind: "directory"; readonly entries: (t: Task) => readonly Entry[]; readonly merged?: true };
 
 /** A name in a directory, and its DT_ type. */
 export type Entry = readonly [name: string, type: number];
@@ -51,52 +59,84 @@ const file = (content: (t: Task) => string, mode = 0o444, control: Control | und
 });
 const directory = (entries: (t: Task) => readonly Entry[]): ProcNode => ({ kind: "directory", entries });
 
+/** How the text of a file is made. */
+type Text = (t: Task, s: Subject) => string;
+
+interface FileRow {
+  readonly mode: number;
+  readonly text: Text;
+  readonly control?: (t: Task, s: Subject, written: string) => number;
+  /** Who may not look into the process does not see it. */
+  readonly guarded?: true;
+}
+
+const open = (of: Text): FileRow => ({ mode: 0o444, text: of });
+const guarded = (of: Text, mode = 0o400): FileRow => ({ mode, text: of, guarded: true });
+
 /** What the host says in a file of the emulator's process that is as true of the guest. */
-const ofHost = (name: string, mode = 0o444): ProcNode => file(() => text.hostFile(`self/${name}`) ?? "", mode);
+const ofHost = (name: string): FileRow => open(() => text.hostFile(`self/${name}`) ?? "");
 
 /** Files of a process and, mostly, of each of its threads. */
-const processFiles: Readonly<Record<string, ProcNode>> = {
-  auxv: file((t) => latin1(t.process.auxv), 0o400),
+const processFiles: Readonly<Record<string, FileRow>> = {
+  auxv: guarded(text.auxv),
   cgroup: ofHost("cgroup"),
-  cmdline: file((t) => text.cmdline(t)),
-  comm: file((t) => t.name + "\n", 0o644, setName),
-  coredump_filter: file(() => "00000033\n", 0o644),
+  cmdline: open(text.cmdline),
+  comm: { mode: 0o644, text: text.comm, control: setComm },
+  coredump_filter: { mode: 0o644, text: () => "00000033\n" },
   cpuset: ofHost("cpuset"),
-  environ: file((t) => text.environ(t), 0o400),
+  environ: guarded(text.environ),
   gid_map: ofHost("gid_map"),
-  limits: file((t) => text.limits(t.process.limits)),
+  io: guarded(text.io),
+  limits: open(text.limits),
   loginuid: ofHost("loginuid"),
-  maps: file((t) => text.maps(t)),
-  mem: { kind: "memory", mode: 0o600 },
+  maps: guarded(text.maps, 0o444),
   mountinfo: ofHost("mountinfo"),
   mounts: ofHost("mounts"),
   oom_score: ofHost("oom_score"),
-  oom_score_adj: file(() => text.hostFile("self/oom_score_adj") ?? "0\n", 0o644, setOomScoreAdj),
-  personality: file((t) => text.personality(t), 0o400),
+  oom_score_adj: { mode: 0o644, text: () => text.hostFile("self/oom_score_adj") ?? "0\n", control: setOomScoreAdj },
+  personality: guarded(text.personality),
+  schedstat: open(text.schedstat),
   sessionid: ofHost("sessionid"),
   setgroups: ofHost("setgroups"),
-  stat: file((t) => text.stat(t)),
-  statm: file((t) => text.statm(t)),
-  status: file((t) => text.status(t)),
+  stat: open(text.stat),
+  statm: open(text.statm),
+  status: open(text.status),
   uid_map: ofHost("uid_map"),
+  wchan: open(text.wchan),
 };
 
-const processLinks: Readonly<Record<string, (t: Task) => ProcNode>> = {
-  cwd: (t) => {
-    const path = cwdPath(t.process.files);
+/** Of threads alone. */
+const threadFiles: Readonly<Record<string, FileRow>> = { children: open(text.children) };
+
+const processLinks: Readonly<Record<string, (t: Task, s: Subject) => ProcNode>> = {
+  cwd: (t, s) => {
+    const files = tablesOf(t, s)?.files;
+    const path = files === undefined ? -errno.ENOENT : cwdPath(files);
     return typeof path === "number" ? absent : link(path);
   },
-  exe: (t) => link(t.process.exe),
-  root: () => link("/"),
+  exe: (_t, s) => {
+    const path = isZombie(s) ? "" : exeOf(s.process);
+    return path === "" ? absent : link(path);
+  },
+  root: (_t, s) => (isZombie(s) ? absent : link("/")),
 };
 
-const processDirectories = ["fd", "fdinfo", "net", "task"] as const;
+const mem = "mem";
+const memoryMode = 0o600;
 
-const processEntries: readonly Entry[] = [
-  ...Object.keys(processFiles).map((name) => [name, DT.REG] as const),
-  ...Object.keys(processLinks).map((name) => [name, DT.LNK] as const),
-  ...processDirectories.map((name) => [name, DT.DIR] as const),
-];
+const entriesOf = (...lists: readonly (readonly [names: readonly string[], type: number])[]): readonly Entry[] =>
+  lists.flatMap(([names, type]) => names.map((name): Entry => [name, type]));
+
+const threadEntries = entriesOf(
+  [[...Object.keys(processFiles), ...Object.keys(threadFiles), mem], DT.REG],
+  [Object.keys(processLinks), DT.LNK],
+  [["fd", "fdinfo", "net"], DT.DIR],
+);
+const processEntries = entriesOf(
+  [[...Object.keys(processFiles), mem], DT.REG],
+  [Object.keys(processLinks), DT.LNK],
+  [["fd", "fdinfo", "net", "task"], DT.DIR],
+);
 
 /** Files outside of the processes' directories. */
 const rootFiles: Readonly<Record<string, ProcNode>> = {
@@ -104,82 +144,150 @@ const rootFiles: Readonly<Record<string, ProcNode>> = {
   "sys/kernel/arch": file(() => "riscv64\n"),
 };
 
-/** What stands at a guest path that begins with `/proc/`; undefined where that is the host's file of that name. */
+export const procRoot = "/proc";
+const rootDirectory: ProcNode = { kind: "directory", entries: rootEntries, merged: true };
+
+/** What stands at a guest path that is `/proc` or below; undefined where that is the host's file of that name. */
 export function procNode(t: Task | undefined, path: string): ProcNode | undefined {
-  const names = path.slice("/proc/".length).split("/");
+  if (path === procRoot) return t === undefined || t.process.files.jailed ? undefined : rootDirectory;
+  const names = path.slice(procRoot.length + 1).split("/");
   const first = names[0]!;
   if (first === "self") return t === undefined ? absent : names.length === 1 ? link(String(t.process.pid)) : absent;
   if (first === "thread-self") return t === undefined ? absent : link(`${t.process.pid}/task/${t.tid}`);
-  if (!/^\d+$/.test(first)) return Object.hasOwn(rootFiles, path.slice(6)) ? rootFiles[path.slice(6)] : undefined;
-  const pid = Number(first);
-  if (t !== undefined && (pid === t.process.pid || threads(t).includes(pid))) return inProcess(t, path, names.slice(1));
-  return isEmulator(pid) ? absent : undefined;
+  if (!decimal.test(first)) return Object.hasOwn(rootFiles, path.slice(6)) ? rootFiles[path.slice(6)] : undefined;
+  const id = Number(first);
+  const subject = t === undefined ? undefined : subjectOf(t, id);
+  if (t !== undefined && subject !== undefined) return inProcess(t, subject, names.slice(1));
+  return isEmulator(id) ? absent : undefined;
 }
 
-/** Threads of the process that the task belongs to. */
-const threads = (t: Task): readonly number[] => [t.tid];
+const decimal = /^(0|[1-9]\d{0,8})$/;
+
+/** The guest process that has a thread of that id, or had its leader as one. */
+function subjectOf(t: Task, id: number): Subject | undefined {
+  const { kernel, pid, record } = t.process;
+  if (id === pid) return { process: record, thread: leaderOf(t, record.index), whole: true };
+  const task = findTask(kernel, id);
+  if (task !== undefined) {
+    const thread = taskAt(kernel, task);
+    return { process: processAt(kernel, thread.i32[TaskField.process]!), thread, whole: true };
+  }
+  const process = findProcess(kernel, id);
+  return process === undefined
+    ? undefined
+    : { process: processAt(kernel, process), thread: leaderOf(t, process), whole: true };
+}
+
+const leaderOf = (t: Task, process: number): TaskRecord =>
+  taskAt(t.process.kernel, processAt(t.process.kernel, process).i32[ProcessField.leader]! - 1);
 
 /** Whether a host process or thread of that number is the emulator's. */
 const isEmulator = (pid: number): boolean =>
   pid === emulatorPid || host("faccessat", AT_FDCWD, cstring(`/proc/self/task/${pid}`)) === 0;
 
-function inProcess(t: Task, path: string, names: readonly string[]): ProcNode {
+/** The host's names, without its processes that are the emulator's, and the guests. */
+function rootEntries(t: Task): readonly Entry[] {
+  const guests = [...guestProcesses(t)].map(({ i32 }) => String(i32[ProcessField.pid]));
+  const hosts = hostEntries(procRoot).filter(([name]) => name !== String(emulatorPid) && !guests.includes(name));
+  return [...hosts, ...guests.map((name): Entry => [name, DT.DIR])];
+}
+
+function inProcess(t: Task, s: Subject, names: readonly string[]): ProcNode {
   const [name, ...rest] = names;
-  if (name === undefined) return directory(() => processEntries);
-  if (name === "fd" || name === "fdinfo") return name === "fd" ? inFd(t, rest) : inFdinfo(t, rest);
+  if (name === undefined) return directory(() => (s.whole ? processEntries : threadEntries));
+  if (name === "fd" || name === "fdinfo") return inDescriptors(t, s, name, rest);
   if (name === "net") return { kind: "host", host: [`/proc/${emulatorPid}/net`, ...rest].join("/") };
-  if (name === "task") return inTask(t, path, rest);
+  if (name === "task") return s.whole ? inTask(t, s, rest) : absent;
   if (rest.length > 0) return absent;
-  if (Object.hasOwn(processLinks, name)) return processLinks[name]!(t);
-  return Object.hasOwn(processFiles, name) ? processFiles[name]! : absent;
+  if (Object.hasOwn(processLinks, name))
+    return mayLook(t, s) ? processLinks[name]!(t, s) : { kind: "forbidden", mode: 0o777, link: true };
+  if (name === mem) return mayLook(t, s) ? { kind: "memory", mode: memoryMode, subject: s } : forbidden(memoryMode);
+  const row = Object.hasOwn(processFiles, name)
+    ? processFiles[name]
+    : !s.whole && Object.hasOwn(threadFiles, name)
+      ? threadFiles[name]
+      : undefined;
+  if (row === undefined) return absent;
+  if (row.guarded && !mayLook(t, s)) return forbidden(row.mode);
+  const { control } = row;
+  return file((task) => row.text(task, s), row.mode, control && ((task, written) => control(task, s, written)));
 }
 
-function inTask(t: Task, path: string, names: readonly string[]): ProcNode {
+const forbidden = (mode: number): ProcNode => ({ kind: "forbidden", mode });
+
+/** The threads of a process, and its leader where that has ended before them. */
+function threadIds(t: Task, { process }: Subject): readonly number[] {
+  const { kernel } = t.process;
+  const tasks = withLock(kernel.signalsLock, () => threadsOf(kernel, process.index));
+  const leader = process.i32[ProcessField.leader]! - 1;
+  return (tasks.includes(leader) ? tasks : [leader, ...tasks]).map((task) => taskAt(kernel, task).i32[TaskField.tid]!);
+}
+
+function inTask(t: Task, s: Subject, names: readonly string[]): ProcNode {
   const [tid, ...rest] = names;
-  if (tid === undefined) return directory(() => threads(t).map((n) => [String(n), DT.DIR]));
-  if (!threads(t).some((n) => String(n) === tid) || rest[0] === "task") return absent;
-  return inProcess(t, path, rest);
+  if (tid === undefined) return directory((task) => threadIds(task, s).map((n) => [String(n), DT.DIR]));
+  if (!threadIds(t, s).some((n) => String(n) === tid)) return absent;
+  const found = subjectOf(t, Number(tid));
+  return found === undefined ? absent : inProcess(t, { ...found, whole: false }, rest);
 }
 
-const decimal = /^(0|[1-9]\d{0,8})$/;
-/** With the number that the listing itself is about to get. */
-const listFds = (type: number) => (t: Task) => {
-  const open = new Set(openFds(t.process.fds));
-  let own = 0;
-  while (open.has(own)) own++;
-  return [...open, own].sort((a, b) => a - b).map((fd): Entry => [String(fd), type]);
+/** With the number that the listing itself is about to get, where it lists the descriptors of who asks. */
+const listFds = (s: Subject, type: number) => (t: Task) => {
+  const fds = tablesOf(t, s)?.fds;
+  const numbers = new Set(fds === undefined ? [] : openFds(fds));
+  if (isOwn(t, s)) {
+    let own = 0;
+    while (numbers.has(own)) own++;
+    numbers.add(own);
+  }
+  return [...numbers].sort((a, b) => a - b).map((fd): Entry => [String(fd), type]);
 };
 
-function inFd(t: Task, [name, ...rest]: readonly string[]): ProcNode {
-  if (name === undefined) return directory(listFds(DT.LNK));
-  const h = decimal.test(name) && rest.length === 0 ? hostFd(t.process.fds, Number(name)) : -1;
+function inDescriptors(
+  t: Task,
+  s: Subject,
+  directoryName: "fd" | "fdinfo",
+  [name, ...rest]: readonly string[],
+): ProcNode {
+  if (!mayLook(t, s)) return name === undefined ? forbidden(0o500) : absent;
+  const links = directoryName === "fd";
+  if (name === undefined) return directory(listFds(s, links ? DT.LNK : DT.REG));
+  const tables = tablesOf(t, s);
+  if (tables === undefined || !decimal.test(name) || rest.length > 0) return absent;
+  const fd = Number(name);
+  const h = hostFd(tables.fds, fd);
   if (h < 0) return absent;
-  const kind = fdKind(t.process.fds, Number(name));
-  const shown = descriptorPath(t.process.files, h, kind) ?? "";
+  if (!links) return file((task) => text.fdinfo(task, s, fd));
+  const kind = fdKind(tables.fds, fd);
+  const shown = descriptorPath(tables.files, h, kind) ?? "";
   if (kind === FdKind.host || kind === FdKind.signal)
     return { kind: "open", fd: h, host: `/proc/${emulatorPid}/fd/${h}`, text: shown };
   return link(shown);
 }
 
-function inFdinfo(t: Task, [name, ...rest]: readonly string[]): ProcNode {
-  if (name === undefined) return directory(listFds(DT.REG));
-  const h = decimal.test(name) && rest.length === 0 ? hostFd(t.process.fds, Number(name)) : -1;
-  return h < 0 ? absent : file((task) => text.fdinfo(task, Number(name)));
-}
-
-function setName(t: Task, written: string): number {
-  t.name = written.replace(/\n$/, "");
+/** Only threads of the same process may name one another. */
+function setComm(t: Task, s: Subject, written: string): number {
+  if (!isOwn(t, s)) return -errno.EINVAL;
+  setName(s.thread, written);
   return 0;
 }
 
 /** The emulator's own is what counts for the host. */
-function setOomScoreAdj(_t: Task, written: string): number {
+function setOomScoreAdj(_t: Task, _s: Subject, written: string): number {
   if (!/^\s*-?\d+\s*$/.test(written)) return -errno.EINVAL;
   const h = host("openat", AT_FDCWD, cstring(`/proc/${emulatorPid}/oom_score_adj`), toHostFlags(O.WRONLY | O.CLOEXEC));
   if (h < 0) return h;
   const result = host("write", h, cstring(written), written.length);
   host("close", h);
   return Math.min(result, 0);
+}
+
+/** User and group of a made-up file, by its path: those that its process acts for; root's outside of processes. */
+export function ownerOf(t: Task, path: string): readonly [uid: number, gid: number] {
+  const id = /^\/proc\/(\d+)(\/|$)/.exec(path)?.[1];
+  const process = id === undefined ? undefined : subjectOf(t, Number(id))?.process;
+  if (process === undefined || process.attributes[Attr.dumpable] !== 1) return [0, 0];
+  return [process.attributes[Attr.euid]! >>> 0, process.attributes[Attr.egid]! >>> 0];
 }
 
 // ---- opening
@@ -198,6 +306,21 @@ export function makeFile(path: string, bytes: Uint8Array, mode: number, access: 
   host("fchmod", h, mode);
   host("close", h);
   return opened;
+}
+
+/** Names in a directory of the host. */
+function hostEntries(path: string): Entry[] {
+  const h = host("openat", AT_FDCWD, cstring(path), toHostFlags(O.DIRECTORY | O.CLOEXEC));
+  const found: Entry[] = [];
+  for (let n = 0; h >= 0 && (n = host("getdents64", h, scratch.address, scratch.bytes.length)) > 0; ) {
+    for (let at = 0; at < n; at += scratch.view.getUint16(at + 16, true)) {
+      const end = scratch.bytes.indexOf(0, at + 19);
+      const name = Buffer.from(scratch.bytes.buffer, at + 19, end - at - 19).toString("latin1");
+      if (name !== "." && name !== "..") found.push([name, scratch.bytes[at + 18]!]);
+    }
+  }
+  if (h >= 0) host("close", h);
+  return found;
 }
 
 function writeAll(h: number, bytes: Uint8Array): boolean {

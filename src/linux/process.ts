@@ -1,20 +1,23 @@
 // Makes a guest process: the tables of its kernel side, empty memory, and the main thread. Loading a program is exec's.
-import { setPc, setX } from "../cpu/hart.ts";
+import { hart, setPc, setX } from "../cpu/hart.ts";
 import { Clock, readClock } from "../host/clock.ts";
 import { newAddressSpace } from "../memory/address-space.ts";
 import { newGuestMemory } from "../memory/guest-memory.ts";
-import { inheritAttributes, newGroups } from "./attributes.ts";
-import { attachProcess, attachTask, type EngineOptions } from "./bundle.ts";
+import { startClock } from "./accounting.ts";
+import { inheritAttributes } from "./attributes.ts";
+import { attachProcess, attachSite, attachTask, type EngineOptions } from "./bundle.ts";
 import type { Loaded } from "./exec.ts";
-import { inheritDescriptors, newFdTable } from "./fds.ts";
+import { adoptFirst } from "./family.ts";
+import { inheritDescriptors } from "./fds.ts";
 import { newFileSystem } from "./file-system.ts";
 import { Header, newKernel } from "./kernel.ts";
 import { inheritLimits, limitOf, Resource, setLimit } from "./limits.ts";
 import { allocateProcess, ProcessField, processAt, setStrings } from "./processes.ts";
 import { initSignals } from "./signals.ts";
+import { newTables, takeTable, timersOf, wordsOf } from "./tables.ts";
 import type { Task } from "./task.ts";
 import { addThread, allocateTask, taskAt } from "./tasks.ts";
-import { newTimers } from "./timers.ts";
+import { initTimers } from "./timers.ts";
 
 const mebi = 2 ** 20;
 /** Reaches past the stack of the usual layout; the address space makes it larger as mappings come. */
@@ -25,7 +28,6 @@ export interface ProcessOptions {
   readonly sysroot: string | undefined;
   /** Bytes; undefined for the limit that the emulator runs under. */
   readonly stackSize: number | undefined;
-  readonly log: (line: string) => void;
   /** Host descriptors that become the guest's, beyond the standard streams. */
   readonly descriptors?: readonly number[];
   /** How other workers run its threads; by default without a compiler. */
@@ -37,40 +39,45 @@ const plainEngine: EngineOptions = { jit: "off", stats: false, trace: undefined,
 /** The first process of a kernel, with nothing in its memory, and its main thread. Both have the emulator's id. */
 export function newProcess(o: ProcessOptions): Task {
   const kernel = newKernel();
+  const tables = newTables();
   const { memory, head, records, files, names } = newAddressSpace(newGuestMemory(initialMemory));
-  const pid = kernel.i32[Header.hostPid]!;
-  const index = allocateProcess(kernel, pid);
-  const record = processAt(kernel, index);
-  const { limits } = record;
-  inheritLimits(limits);
-  if (o.stackSize !== undefined) setLimit(limits, Resource.STACK, o.stackSize, o.stackSize);
-  const groups = newGroups();
-  inheritAttributes({ words: record.attributes, groups });
-  const fds = newFdTable();
-  fds.limit = limitOf(limits, Resource.NOFILE);
-  inheritDescriptors(fds, o.descriptors ?? []);
-  record.i32[ProcessField.space] = index;
-  record.f64[ProcessField.hostBase / 2] = memory.hostBase;
-  record.f64[ProcessField.started / 2] = readClock(Clock.BOOTTIME)?.sec ?? 0;
-  const process = attachProcess(
+  const site = attachSite(
     {
       kernel: kernel.buffer,
-      process: index,
+      tables,
       memory: memory.memory,
       mappings: { head, records, files, names },
-      fds: fds.words,
-      files: newFileSystem(o.sysroot, kernel.i32[Header.startUmask]!).words,
-      timers: newTimers(),
-      groups,
       options: o.engine ?? plainEngine,
     },
     kernel,
-    o.log,
   );
+  const pid = kernel.i32[Header.hostPid]!;
+  const index = allocateProcess(kernel, pid);
+  const record = processAt(kernel, index);
+  adoptFirst(record);
+  const { limits } = record;
+  inheritLimits(limits);
+  if (o.stackSize !== undefined) setLimit(limits, Resource.STACK, o.stackSize, o.stackSize);
+  inheritAttributes({ words: record.attributes, groups: wordsOf(tables, "groups", index) });
+  initTimers(timersOf(tables, index));
+  record.i32[ProcessField.fdsTable] = takeTable(tables, "fds");
+  record.i32[ProcessField.filesTable] = takeTable(tables, "files");
+  newFileSystem(
+    o.sysroot,
+    kernel.i32[Header.startUmask]!,
+    wordsOf(tables, "files", record.i32[ProcessField.filesTable]!),
+  );
+  record.f64[ProcessField.hostBase / 2] = memory.hostBase;
+  record.f64[ProcessField.started / 2] = readClock(Clock.BOOTTIME)?.sec ?? 0;
+  const process = attachProcess(site, index);
+  process.fds.limit = limitOf(limits, Resource.NOFILE);
+  inheritDescriptors(process.fds, o.descriptors ?? []);
   const task = allocateTask(kernel, index, pid);
   initSignals(taskAt(kernel, task));
   addThread(kernel, index, task);
-  return attachTask(process, task);
+  const t = attachTask(process, task);
+  startClock(t);
+  return t;
 }
 
 /** Makes the thread begin the program that was mapped into its process. */
@@ -80,8 +87,10 @@ export function startProgram(t: Task, loaded: Loaded): void {
   p.auxv = loaded.auxv;
   setStrings(p.record, loaded.argStrings, loaded.envStrings);
   p.signals.trampoline = loaded.trampoline;
-  t.name = loaded.execfn.replace(/^.*\//s, "");
-  t.hart.i32.fill(0);
+  t.name = loaded.comm;
+  // What it has executed before stays counted.
+  t.hart.i32.fill(0, 0, hart.cause);
+  t.hart.i32[hart.reservation + 1] = 0;
   setX(t.hart, 2, loaded.sp);
   setPc(t.hart, loaded.entry);
 }

@@ -29,15 +29,12 @@ export const ProcessField = {
   exit: 11,
   /** The signal that its parent gets. */
   exitSignal: 13,
+  /** Bits of `StopState`; the signal that stops it. */
   stopState: 14,
   stopSignal: 15,
   flags: 16,
   generation: 17,
-  /** How many processes share its memory, descriptors, and view of the file system. */
-  spaceUsers: 18,
-  fdsUsers: 19,
-  filesUsers: 20,
-  /** Index of the process that made the memory. */
+  /** Slot of the worker that owns its memory: workers.ts. */
   space: 21,
   /** Guest addresses, two words each: the code that calls rt_sigreturn; where argument and environment strings begin and end. */
   trampoline: 22,
@@ -45,11 +42,9 @@ export const ProcessField = {
   argEnd: 26,
   envStart: 28,
   envEnd: 30,
-  /** float64: host address of guest address 0; CLOCK_BOOTTIME at the start in seconds; CPU time of its own and of its children. */
+  /** float64: host address of guest address 0; CLOCK_BOOTTIME at the start in seconds. */
   hostBase: 32,
   started: 34,
-  cpuTime: 36,
-  childTime: 38,
   /** Index + 1 of the thread that took a signal of the process last. */
   signalThread: 40,
   /** Bytes of `auxv` and `exe`. */
@@ -65,15 +60,46 @@ export const ProcessField = {
   pendingSet: 528,
   /** The auxiliary vector as it stands on the stack: 704 bytes. */
   auxv: 660,
-  /** Of the first thread that took a deadly signal: index + 1 of its hart, and the siginfo. */
-  deathHart: 836,
+  /** Of the first thread that took a deadly signal: 1; slot of the owner of its memory; its pc, two words; the siginfo. */
+  death: 836,
+  deathSpace: 837,
+  deathPc: 838,
   deathInfo: 840,
+  /** Index + 1 of its parent's thread that made it. */
+  maker: 852,
+  /** How often it has executed a program, and how often its parent had when that made it. */
+  execs: 853,
+  parentExecs: 854,
+  /** How often it had when it was forked itself. */
+  birthExecs: 859,
+  /** Threads that have still to stop. */
+  stopsLeft: 855,
+  /** Host descriptors + 1 of a pipe that is readable when it has ended, and has no writer when it was waited for: pidfds are its readers. */
+  endRead: 856,
+  endWrite: 857,
+  /** Index + 1 of its thread that is about to execute a program, and waits for the end of the others. */
+  executor: 858,
+  /** Indices of its tables: tables.ts. */
+  fdsTable: 900,
+  filesTable: 901,
+  /** Threads that it has, or that have still to give back what they used of it: exit.ts. */
+  runners: 902,
+  /** Index + 1 of the thread of another that sleeps until this one executes a program or ends: vfork. */
+  vforkParent: 903,
+  /** The group that was in the foreground of the terminal which it, the leader of a session, has lost by a hang-up. */
+  lostForeground: 904,
+  /** float64: host addresses of the parts of its list of mappings, as `RemoteSpace` has them. */
+  mappings: 960,
+  /** Pages with code that others have written to: how many ranges, and each range: remote-memory.ts. */
+  written: 968,
   /** Guest path of the program that runs: 4096 bytes of latin1. */
   exe: 1024,
   words: 2048,
 } as const;
 
 export const mostProcesses = 512;
+/** The first process of a kernel: it was not forked, and its record is kept when it has ended. */
+export const firstProcess = 0;
 
 export const processTable: Table = {
   section: sections.processes,
@@ -131,6 +157,15 @@ export const freeProcess = (k: Kernel, index: number): void => freeRecord(k, pro
 export function findProcess(k: Kernel, pid: number): number | undefined {
   const index = findRecord(k, processTable, ProcessField.pid, pid);
   return index < 0 || processAt(k, index).i32[ProcessField.state]! < State.live ? undefined : index;
+}
+
+/** All processes that there are, zombies and such as are being made with them. */
+export function* allProcesses(k: Kernel): Generator<ProcessRecord> {
+  const used = Atomics.load(k.i32, Header.usedProcesses);
+  for (let index = 0; index < used; index++) {
+    const { i32 } = processAt(k, index);
+    if (Atomics.load(i32, ProcessField.state) !== State.free && i32[ProcessField.pid] !== 0) yield processAt(k, index);
+  }
 }
 
 // ---- the end
@@ -200,14 +235,26 @@ export const envStrings = (r: ProcessRecord): readonly [start: number, end: numb
   getField(r, ProcessField.envEnd),
 ];
 
-/** Notes that a thread, the one of that hart, takes a deadly signal. The first counts. */
-export function noteDeath({ i32 }: ProcessRecord, hart: number, info: SigInfo): void {
-  if (Atomics.compareExchange(i32, ProcessField.deathHart, 0, hart + 1) === 0) i32.set(info, ProcessField.deathInfo);
+/** How a thread stood that took a deadly signal. */
+export interface TakenDeath {
+  /** Two words. */
+  readonly pc: Int32Array;
+  readonly info: SigInfo;
+  /** The slot of its memory's owner. */
+  readonly space: number;
 }
 
-/** Which hart took a deadly signal, and its siginfo; undefined where none did. */
-export function deathOf({ i32 }: ProcessRecord): { readonly hart: number; readonly info: SigInfo } | undefined {
-  const hart = Atomics.load(i32, ProcessField.deathHart) - 1;
-  const at = ProcessField.deathInfo;
-  return hart < 0 ? undefined : { hart, info: i32.slice(at, at + infoWords) };
+/** Notes that a thread takes a deadly signal, at that pc. The first counts. */
+export function noteDeath({ i32 }: ProcessRecord, { pc, info }: Omit<TakenDeath, "space">): void {
+  if (Atomics.compareExchange(i32, ProcessField.death, 0, 1) !== 0) return;
+  i32[ProcessField.deathSpace] = i32[ProcessField.space]!;
+  i32.set(pc, ProcessField.deathPc);
+  i32.set(info, ProcessField.deathInfo);
+}
+
+/** Of the thread that took a deadly signal; undefined where none did. */
+export function deathOf({ i32 }: ProcessRecord): TakenDeath | undefined {
+  if (Atomics.load(i32, ProcessField.death) === 0) return undefined;
+  const [pc, at] = [ProcessField.deathPc, ProcessField.deathInfo];
+  return { pc: i32.slice(pc, pc + 2), info: i32.slice(at, at + infoWords), space: i32[ProcessField.deathSpace]! };
 }

@@ -2,7 +2,15 @@
 // before anything of the process is changed. exec.ts then maps it. execve and the command line both come here.
 import { checkRunnable } from "../elf/check.ts";
 import { type ElfFile, interpreterOf, readElf } from "../elf/file.ts";
-import { type ByteSource, cannotOpen, type FileError, type HostPath, isFileError, openSource } from "../elf/source.ts";
+import {
+  type ByteSource,
+  cannotOpen,
+  type FileError,
+  type HostPath,
+  isFileError,
+  openSource,
+  sourceOfFd,
+} from "../elf/source.ts";
 import { tooBig } from "../elf/stack.ts";
 import { errno } from "./errno.ts";
 import { scriptHead, scriptLine } from "./script.ts";
@@ -16,7 +24,14 @@ export interface ProgramPlace extends HostPath {
 
 /** Strings are latin1, one character a byte; paths are the guest's. */
 export interface ExecRequest {
+  /** As it was asked for: what AT_EXECFN says, and the interpreter of a script gets. */
   readonly path: string;
+  /** The file itself, where `path` is but a name for it: it is not looked up then. */
+  readonly place?: ProgramPlace;
+  /** Nobody can open `path` any more once the program runs: no script can be started by it. */
+  readonly fleeting?: boolean;
+  /** What the thread is called from then on; by default the last name of `path`. */
+  readonly comm?: string | undefined;
   readonly argv: readonly string[];
   /** As `K=V`. */
   readonly envp: readonly string[];
@@ -30,8 +45,10 @@ export interface ExecRequest {
 export interface Prepared {
   readonly program: OpenElf;
   readonly interpreter: OpenElf | undefined;
-  /** The path that was asked for: AT_EXECFN, and where the process's name comes from. */
+  /** The path that was asked for: AT_EXECFN. */
   readonly execfn: string;
+  /** What the thread is called. */
+  readonly comm: string;
   /** Behind a script, with its interpreter, argument and path in place of the first. */
   readonly argv: readonly string[];
   readonly envp: readonly string[];
@@ -44,6 +61,43 @@ export interface OpenElf {
   readonly path: string;
 }
 
+/** A prepared program as plain data, for another worker to map: it has the files from then on. */
+export interface Packed extends Omit<Prepared, "program" | "interpreter"> {
+  readonly program: PackedFile;
+  readonly interpreter: PackedFile | undefined;
+}
+
+/** A host descriptor, the name that messages use, the guest path. */
+interface PackedFile {
+  readonly fd: number;
+  readonly name: string;
+  readonly path: string;
+}
+
+const packFile = ({ elf: { source }, path }: OpenElf): PackedFile => ({ fd: source.fd, name: source.name, path });
+
+export const pack = (p: Prepared): Packed => ({
+  ...p,
+  program: packFile(p.program),
+  interpreter: p.interpreter && packFile(p.interpreter),
+});
+
+/** The program again; an error, and the files closed, where they have changed since. */
+export function unpack(p: Packed): Prepared | FileError {
+  const program = unpackFile(p.program);
+  const interpreter = p.interpreter && unpackFile(p.interpreter);
+  if (isFileError(program) || (interpreter !== undefined && isFileError(interpreter))) {
+    for (const file of [program, interpreter]) if (file !== undefined && !isFileError(file)) file.elf.source.close();
+    return isFileError(program) ? program : (interpreter as FileError);
+  }
+  return { ...p, program, interpreter };
+}
+
+function unpackFile({ fd, name, path }: PackedFile): OpenElf | FileError {
+  const source = sourceOfFd(fd, name);
+  return isFileError(source) ? source : asRunnable({ source, path });
+}
+
 /** As in Linux: a script's interpreter may be a script, and so on, but a sixth one is refused. */
 const maxScripts = 5;
 
@@ -51,6 +105,14 @@ const maxScripts = 5;
 export function discard(p: Prepared): void {
   p.program.elf.source.close();
   p.interpreter?.elf.source.close();
+}
+
+/** Why the file may not be executed, whatever it holds; undefined where it may. */
+export function checkPermission(place: ProgramPlace, path: string): FileError | undefined {
+  const file = openAt(place, path);
+  if (isFileError(file)) return file;
+  file.source.close();
+  return undefined;
 }
 
 /** Finds, opens and checks everything that the program needs. */
@@ -67,7 +129,9 @@ export function prepareProgram(r: ExecRequest): Prepared | FileError {
     return giveUp({ errno: errno.E2BIG, message: `${r.path}: its arguments and environment are too long` });
   const interpreter = openInterpreter(r, program);
   if (interpreter !== undefined && isFileError(interpreter)) return giveUp(interpreter);
-  return { program, interpreter, execfn: r.path, argv: found.argv, envp: r.envp, stackLimit: r.stackLimit };
+  const { path, envp, stackLimit } = r;
+  const comm = r.comm ?? path.replace(/^.*\//s, "");
+  return { program, interpreter, execfn: path, comm, argv: found.argv, envp, stackLimit };
 }
 
 interface OpenFile {
@@ -89,13 +153,18 @@ function followScripts(r: ExecRequest): Found | FileError {
   let path = r.path;
   let argv: readonly string[] = r.argv.length === 0 ? [""] : r.argv;
   for (let scripts = 0; ; scripts++) {
-    const file = openGuest(r, path);
+    const file = openAt((scripts === 0 && r.place) || r.locate(path), path);
     if (isFileError(file)) return scripts === 0 ? file : ofScript(r, path, file);
     const line = scriptLine(file.source.read(0, Math.min(file.source.size, scriptHead)) ?? new Uint8Array());
     if (line === undefined) return { file, path, script: scripts > 0, argv };
     file.source.close();
     if (line === null)
       return { errno: errno.ENOEXEC, message: `${path}: the #! line of this script names no interpreter` };
+    if (r.fleeting)
+      return {
+        errno: errno.ENOENT,
+        message: `${path}: this descriptor is closed before the script's interpreter runs`,
+      };
     if (scripts === maxScripts)
       return {
         errno: errno.ELOOP,
@@ -106,8 +175,7 @@ function followScripts(r: ExecRequest): Found | FileError {
   }
 }
 
-function openGuest(r: ExecRequest, path: string): OpenFile | FileError {
-  const place = r.locate(path);
+function openAt(place: ProgramPlace | number, path: string): OpenFile | FileError {
   if (typeof place === "number") return cannotOpen(path, -place);
   if (place.node !== undefined) return { errno: errno.EACCES, message: `${path}: this is not a program` };
   const source = openSource(place, path, true);
@@ -130,14 +198,14 @@ function ofScript(r: ExecRequest, interpreter: string, error: FileError): FileEr
       : interpreter.endsWith("\r")
         ? `${r.path}: the #! line of this script ends with a carriage return; give the script Unix line ends`
         : `${r.path}: the interpreter of this script, ${interpreter}, was not found; give the root that has it with -L DIR`;
-  return { errno: error.errno, message };
+  return { ...error, message };
 }
 
 /** Opens the interpreter that a program names; undefined where it names none. */
 function openInterpreter(r: ExecRequest, program: OpenElf): OpenElf | FileError | undefined {
   const path = interpreterOf(program.elf);
   if (path === undefined || typeof path !== "string") return path;
-  const file = openGuest(r, path);
+  const file = openAt(r.locate(path), path);
   if (isFileError(file)) {
     if (file.errno !== errno.ENOENT && file.errno !== errno.ENOTDIR) return ofProgram(r, file);
     const example = path.startsWith("/lib/ld-linux-riscv64")
@@ -146,6 +214,7 @@ function openInterpreter(r: ExecRequest, program: OpenElf): OpenElf | FileError 
     return {
       errno: errno.ENOENT,
       message: `${r.path}: needs ${path}, which was not found; give the root that has it with -L DIR${example}`,
+      notable: true,
     };
   }
   const interpreter = asRunnable(file);
@@ -155,4 +224,5 @@ function openInterpreter(r: ExecRequest, program: OpenElf): OpenElf | FileError 
 const ofProgram = (r: ExecRequest, error: FileError): FileError => ({
   errno: error.errno === errno.ENOEXEC ? errno.ELIBBAD : error.errno,
   message: `${r.path}: its interpreter does not start: ${error.message}`,
+  notable: true,
 });

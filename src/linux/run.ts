@@ -3,41 +3,60 @@ import { Cause, getPc, hart } from "../cpu/hart.ts";
 import { hostTid } from "../host/interrupt.ts";
 import { lostCell, takeLost } from "../host/lost-pages.ts";
 import { faultOf, type SegvOrBus } from "../memory/address-space.ts";
-import { type CallWatcher, systemCall } from "./dispatch.ts";
-import { type Engine, runGuestCode } from "./guest-code.ts";
+import { startClock } from "./accounting.ts";
+import { isSuperseded } from "./alone.ts";
+import { systemCall } from "./dispatch.ts";
+import { type Engine, runGuestCode, type SteppingEngine } from "./guest-code.ts";
+import { isStepped, stopsSeen } from "./ptrace.ts";
+import { trapAfterStep } from "./ptrace-stops.ts";
+import { obeyCpuLimit } from "./quotas.ts";
+import { beginScheduling } from "./scheduling.ts";
 import { Code, faultInfo, Sig, type SigInfo } from "./siginfo.ts";
 import { deliverSignals } from "./signal-delivery.ts";
 import { forceSignal } from "./signals.ts";
 import type { Exit, Task } from "./task.ts";
+import { endThread } from "./threads.ts";
 import { expireTimers, timersArmed } from "./timers.ts";
-
-/** Watches a thread. */
-export interface Watcher {
-  readonly calls?: CallWatcher;
-  /** A trap other than a system call, before its signal. */
-  readonly trap?: (t: Task, cause: Cause, info: SigInfo) => void;
-}
 
 // A running thread looks for signals and timers at least this often: below a millisecond at 60 million instructions a second.
 const budget = 50_000;
 
 /** Runs until the process ends, and answers how; or until the thread ends and others go on: undefined. */
-export function runTask(t: Task, engine: Engine, watcher: Watcher): Exit | undefined {
+export function runTask(t: Task, engine: SteppingEngine): Exit | undefined {
   const p = t.process;
+  const { watcher } = p;
   const tid = hostTid();
   const cell = lostCell(t.memory.lost, tid);
+  startClock(t);
+  beginScheduling(t);
+  watcher?.begin(t);
+  // What it has been asked to do before it began.
+  deliverSignals(t);
   for (;;) {
     // First: it may have ended before this thread began.
     const end = p.exit;
-    if (end !== undefined) return end;
-    const cause = runGuestCode(t, engine, budget);
+    if (end !== undefined) {
+      watcher?.end(t, end);
+      return end;
+    }
+    if (isSuperseded(t)) endThread(t, 0);
+    if (t.ended) return undefined;
+    const { tracer } = p;
+    const stops = isStepped(t.record) ? stopsSeen(t.record) : undefined;
+    const runs = stops === undefined ? engine : stepper(engine);
+    const cause = tracer === undefined ? runGuestCode(t, runs, budget) : tracer.run(t, runs, budget);
     if (cause === Cause.ecall) {
-      systemCall(t, watcher.calls);
+      systemCall(t, watcher?.calls);
       if (t.ended) return p.exit;
-    } else if (cause !== Cause.requested) {
+    } else if (cause !== Cause.requested && cause !== Cause.debug) {
       const info = trapInfo(t, cause);
-      watcher.trap?.(t, cause, info);
+      watcher?.trap(t, cause, info);
       forceSignal(t, info);
+      deliverSignals(t);
+    }
+    // Its tracer has not seen it stop since, and no trap of its own tells of the step.
+    if (stops !== undefined && stops === stopsSeen(t.record) && (cause === Cause.ecall || cause < 0)) {
+      forceSignal(t, trapAfterStep(t));
       deliverSignals(t);
     }
     const lost = takeLost(cell, tid);
@@ -46,12 +65,16 @@ export function runTask(t: Task, engine: Engine, watcher: Watcher): Exit | undef
       forceSignal(t, faultInfo(Sig.BUS, Code.BUS_ADRERR, lost, 0));
       deliverSignals(t);
     }
+    obeyCpuLimit(t);
     if (cause === Cause.requested || timersArmed(p.timers)) {
       expireTimers(t);
       deliverSignals(t);
     }
   }
 }
+
+/** Runs a single instruction, for a tracer: PTRACE_SINGLESTEP. */
+const stepper = ({ step }: SteppingEngine): Engine => ({ run: () => step(0, 0, 1) });
 
 /** The siginfo that Linux makes of a trap. */
 function trapInfo(t: Task, cause: Cause): SigInfo {

@@ -1,45 +1,65 @@
 // The worker's end of workers.ts: from its first message to its last task. A worker sleeps in the host while it is idle, and
 // its event loop stands still all its life.
 import { hostTid, useInterrupts } from "../host/interrupt.ts";
-import { refresh } from "../memory/guest-memory.ts";
+import { unguardLostPages } from "../host/lost-pages.ts";
+import { newAddressSpace } from "../memory/address-space.ts";
+import { forgetPulled } from "../memory/copy.ts";
+import { catchUp, newGuestMemory, refresh } from "../memory/guest-memory.ts";
+import { clear } from "../memory/map.ts";
 import { mainAgent, setAgentId } from "../sync/agent.ts";
-import { attachProcess, attachTask } from "./bundle.ts";
+import { attachProcess, attachSite, attachTask, type Bundle, type Site } from "./bundle.ts";
+import { errno } from "./errno.ts";
+import { leaveThread } from "./exit.ts";
+import { type Order, obey, pull } from "./fork.ts";
 import { dropKickTimer } from "./kick-timer.ts";
+import { resetScheduling } from "./scheduling.ts";
 import { Sig } from "./siginfo.ts";
 import { exitProcess } from "./signals.ts";
-import type { Process, Task } from "./task.ts";
-import { TaskField } from "./tasks.ts";
+import type { Task } from "./task.ts";
+import { TaskField, taskAt } from "./tasks.ts";
 import {
   announce,
+  awaitUsers,
   change,
   endSurplus,
+  endThreads,
   hartOf,
   hasMade,
   type Introduction,
+  isSurplus,
   joinPool,
+  kindOf,
   leave,
   noteFailure,
   setCome,
+  setPrepared,
   sleepIn,
   stateOf,
-  surplusOf,
+  tableOf,
+  takeOrder,
   taskOf,
+  usersOf,
+  WorkerKind,
   type WorkerPool,
   WorkerState,
+  type Workers,
 } from "./workers.ts";
 
-/** A process as a worker knows it whose hart is that of the index. */
+/** An address space as a worker has it whose hart is that of the index. */
 export interface Served {
-  readonly process: Process;
+  readonly site: Site;
   readonly hart: number;
   readonly pool: WorkerPool;
 }
 
-/** Runs a guest thread until it ends. */
+/** Runs a guest thread until it ends, or goes on elsewhere. */
 export type Work = (t: Task) => void;
 
-/** Milliseconds that a worker waits for a task when more are idle than are kept. */
-const patience = 200;
+/** Milliseconds that a worker waits for a task when more are idle than are kept: one for threads, and a blank one. */
+const patience = { thread: 1000, blank: 2000 } as const;
+
+/** A blank worker's memory before it is used. It grows to what is pulled into it. */
+const initialMemory = 2 ** 20;
 
 /**
  * Makes this worker what it was made for; called while its module is loaded. `begin` makes what runs threads. An
@@ -49,46 +69,141 @@ export function serve(begin: (served: Served) => Work): void {
   const scope = globalThis as { onmessage?: ((event: MessageEvent<Introduction>) => void) | null };
   scope.onmessage = ({ data }) => {
     const { slot } = data;
-    setAgentId(mainAgent + 1 + slot);
-    useInterrupts(data.interrupts);
-    const process = attachProcess(data.bundle);
-    const pool = joinPool(data, process);
-    process.workers = pool;
+    const table = tableOf(data.bundle);
+    setAgentId(mainAgent + slot);
+    let site: OwnSite | undefined;
     try {
-      if (stateOf(pool.table, slot) !== WorkerState.ending) {
-        const work = begin({ process, pool, hart: hartOf(pool.table, slot) });
-        setCome(pool.table, slot, hostTid());
-        while (awaitTask(pool)) runThread(process, pool, work);
+      useInterrupts(data.interrupts);
+      if (stateOf(table, slot) !== WorkerState.ending) site = makeSite(data, begin);
+      if (site === undefined) refuse(table, slot);
+      else {
+        setCome(table, slot, hostTid());
+        while (awaitTask(site)) runThread(site);
       }
     } catch (e) {
-      noteFailure(pool.table, e instanceof Error ? (e.stack ?? e.message) : String(e));
-      exitProcess(process.kernel, process.record, { signal: Sig.ABRT, coreDumped: false });
+      noteFailure(table, e instanceof Error ? (e.stack ?? e.message) : String(e));
+      abandon(table, slot, site);
     }
+    if (site !== undefined && kindOf(table, slot) === WorkerKind.blank) unguardLostPages(site.memory.hostBase);
     // Without a listener, and when those are gone that it made, the event loop ends, and the worker with it.
     scope.onmessage = null;
-    leave(pool.table, slot);
+    leave(table, slot);
   };
 }
 
-function runThread(process: Process, { table, self }: WorkerPool, work: Work): void {
-  refresh(process.memory);
-  const t = attachTask(process, taskOf(table, self));
-  Atomics.store(t.record.i32, TaskField.hostTid, hostTid());
-  work(t);
+/** A worker's view of an address space, with what makes workers and runs threads there. */
+interface OwnSite extends Site {
+  pool: WorkerPool;
+  run: Work;
+}
+
+/** That which a worker was made for, or a new one; undefined where the engine has no memory for a new one. */
+function makeSite(data: Introduction, begin: (served: Served) => Work): OwnSite | undefined {
+  try {
+    const site = attachSite(bundleFor(data));
+    const pool = joinPool(data, site);
+    const run = begin({ site, pool, hart: hartOf(pool.table, data.slot) });
+    return Object.assign(site, { pool, run });
+  } catch (e) {
+    if (e instanceof RangeError && !("memory" in data.bundle)) return undefined;
+    throw e;
+  }
+}
+
+function bundleFor({ bundle }: Introduction): Bundle {
+  if ("memory" in bundle) return bundle;
+  const { memory, head, records, files, names } = newAddressSpace(newGuestMemory(initialMemory));
+  return { ...bundle, memory: memory.memory, mappings: { head, records, files, names } };
+}
+
+/** The end of a worker that has no memory: whoever has claimed it is told so. */
+function refuse(table: Workers, slot: number): void {
+  for (let state = 0; (state = stateOf(table, slot)) !== WorkerState.ending; ) {
+    if (state === WorkerState.preparing) {
+      takeOrder(table, slot);
+      setPrepared(table, slot, -errno.ENOMEM);
+    } else if (state === WorkerState.idle) change(table, slot, state, WorkerState.ending);
+    else sleepIn(table, slot, state);
+  }
+}
+
+/** The thread that this worker runs, while it does. */
+let running: Task | undefined;
+
+function runThread(site: OwnSite): void {
+  const { pool } = site;
+  const { table, self } = pool;
+  refresh(site.memory);
+  catchUp(site.memory);
+  const index = taskOf(table, self);
+  const { i32 } = taskAt(site.kernel, index);
+  const t = attachTask(attachProcess(site, i32[TaskField.process]!), index);
+  running = t;
+  Atomics.store(i32, TaskField.hostTid, hostTid());
+  obey(t, takeOrder(table, self) as Order | undefined);
+  site.run(t);
+  running = undefined;
   dropKickTimer();
-  const next = process.exit === undefined ? WorkerState.idle : WorkerState.ending;
-  change(table, self, WorkerState.running, next);
+  const isFit = resetScheduling(site.kernel);
+  const isBlank = kindOf(table, self) === WorkerKind.blank;
+  if (isBlank) empty(site);
+  const isOfUse = isFit && (isBlank || usersOf(table, pool.space) > 0);
+  change(table, self, stateOf(table, self), isOfUse ? WorkerState.idle : WorkerState.ending);
   announce(table);
 }
 
+/** Makes a blank worker blank again, as soon as nobody uses its memory. */
+function empty({ memory, space, pool }: OwnSite): void {
+  awaitUsers(pool.table, pool.self);
+  endThreads(pool);
+  refresh(memory);
+  clear(space, undefined);
+  forgetPulled(space);
+}
+
+/** Prepares a blank worker's memory as it was told. */
+function prepare(site: OwnSite): void {
+  const { table, self } = site.pool;
+  const order = takeOrder(table, self) as Order;
+  let result: number = -errno.ENOMEM;
+  try {
+    result = pull(site, order);
+  } finally {
+    if (result < 0) {
+      clear(site.space, undefined);
+      forgetPulled(site.space);
+    }
+    setPrepared(table, self, result);
+  }
+}
+
 /** Sleeps until there is a task. False where the worker is to end. */
-function awaitTask(pool: WorkerPool): boolean {
+function awaitTask(site: OwnSite): boolean {
+  const { pool } = site;
   const { table, self } = pool;
+  const most = kindOf(table, self) === WorkerKind.blank ? patience.blank : patience.thread;
   for (;;) {
     const state = stateOf(table, self);
     if (state === WorkerState.running) return true;
     if (state === WorkerState.ending) return false;
-    const surplus = state === WorkerState.idle && surplusOf(pool) > 0 && !hasMade(table, self);
-    if (!sleepIn(table, self, state, surplus ? patience : 0)) endSurplus(pool, self);
+    if (state === WorkerState.preparing) {
+      prepare(site);
+      continue;
+    }
+    const surplus = state === WorkerState.idle && isSurplus(pool, self) && !hasMade(table, self);
+    if (!sleepIn(table, self, state, surplus ? most : 0)) endSurplus(pool, self);
+  }
+}
+
+/** What a worker was to do that failed is ended, so that nobody waits for it. */
+function abandon(table: Workers, slot: number, site: Site | undefined): void {
+  if (stateOf(table, slot) === WorkerState.preparing) setPrepared(table, slot, -errno.ENOMEM);
+  const t = running;
+  if (t === undefined || site === undefined) return;
+  exitProcess(t.process.kernel, t.process.record, { signal: Sig.ABRT, coreDumped: false });
+  try {
+    if (!t.moved) leaveThread(t);
+  } catch {
+    // What failed before is what is told.
   }
 }

@@ -33,6 +33,14 @@ function fieldsOf(info: SigInfo): string[] {
   if (code === Code.SI_KERNEL) return [];
   if (code === Code.SI_TIMER) return [`si_timerid=${first}`, `si_overrun=${second}`, value];
   if (code > 0 && signo !== Sig.CHLD) return [`si_addr=${pointerText(first, second)}`];
+  if (code > 0) {
+    const [, , , , , , status = 0, , user = 0, , system = 0] = info;
+    const why = code === Code.CLD_EXITED ? String(status) : signalName(status);
+    return [
+      ...[`si_pid=${first}`, `si_uid=${second >>> 0}`],
+      ...[`si_status=${why}`, `si_utime=${user}`, `si_stime=${system}`],
+    ];
+  }
   const sender = [`si_pid=${first}`, `si_uid=${second >>> 0}`];
   return code === Code.SI_QUEUE ? [...sender, value] : sender;
 }

@@ -79,6 +79,12 @@ export const Code = {
   BUS_ADRERR: 2,
   TRAP_BRKPT: 1,
   TRAP_TRACE: 2,
+  CLD_EXITED: 1,
+  CLD_KILLED: 2,
+  CLD_DUMPED: 3,
+  CLD_TRAPPED: 4,
+  CLD_STOPPED: 5,
+  CLD_CONTINUED: 6,
 } as const;
 
 const two32 = 2 ** 32;
@@ -99,6 +105,16 @@ export const valueInfo = (signo: number, code: number, pid: number, uid: number,
 /** From a POSIX timer, with its value by two words: SI_TIMER. */
 export const timerInfo = (signo: number, timer: number, overrun: number, lo: number, hi: number): SigInfo =>
   info(signo, Code.SI_TIMER, timer, overrun, lo, hi);
+/** About a child: what became of it, its exit code or signal, and its times in user mode and in the kernel, in ticks of a hundredth of a second. */
+export const childInfo = (
+  signo: number,
+  code: number,
+  pid: number,
+  uid: number,
+  status: number,
+  [user, system]: readonly [user: number, system: number],
+): SigInfo =>
+  info(signo, code, pid, uid, status, 0, user | 0, Math.floor(user / two32), system | 0, Math.floor(system / two32));
 /** A fault at an address (an unsigned number exact below 2**53, or its words). */
 export const faultInfo = (signo: number, code: number, lo: number, hi = Math.floor(lo / two32)): SigInfo =>
   info(signo, code, (lo % two32) | 0, hi);

@@ -2,12 +2,15 @@
 // signal interrupted. The engine loop calls `finishCall` after each system call and `deliverSignals` at a safepoint
 // where something is pending. Nothing here sleeps, and no handler of a call knows whether it will be restarted.
 import { getPc, hart, setPc, setX } from "../cpu/hart.ts";
-import { raiseDefault } from "../host/inbox.ts";
 import { errno, restart } from "./errno.ts";
 import { takeHostSignals } from "./inbox.ts";
+import { attendStop, beginStop } from "./jobs.ts";
 import { limitOf, Resource } from "./limits.ts";
 import { Pending, pendingBits } from "./place.ts";
 import { noteDeath } from "./processes.ts";
+import { isStepped, isTraced } from "./ptrace.ts";
+import { stopAtHandler, stopForSignal } from "./ptrace-stops.ts";
+import { dropWritten } from "./remote-memory.ts";
 import type { CallRow } from "./row.ts";
 import { defaultAction, kernelInfo, Sig, type SigInfo } from "./siginfo.ts";
 import { pushFrame } from "./signal-frame.ts";
@@ -29,7 +32,6 @@ import {
   TaskWord,
 } from "./signals.ts";
 import type { Task } from "./task.ts";
-import { TaskField } from "./tasks.ts";
 
 const a0 = 10;
 const a7 = 17;
@@ -65,7 +67,7 @@ export function finishCall(t: Task, row: CallRow, result: number): void {
 /** Delivers all signals that are pending and not blocked: handlers get their frames, defaults are done. */
 export function deliverSignals(t: Task): void {
   takeOver(t);
-  if (signalPending(t) || t.signals.words[TaskWord.hasSaved] !== 0) deliver(t, undefined);
+  if (signalPending(t) || isStopping(t) || t.signals.words[TaskWord.hasSaved] !== 0) deliver(t, undefined);
 }
 
 /** Makes signals of the host pending, where this thread was asked to. */
@@ -73,16 +75,30 @@ function takeOver(t: Task): void {
   if (pendingBits(t.record) & Pending.inbox) takeHostSignals(t);
 }
 
+/** Whether it is to stop, or something else is to be done before it runs on, though no signal is pending. */
+const isStopping = ({ record }: Task): boolean =>
+  (pendingBits(record) & (Pending.stop | Pending.ptrace | Pending.space)) !== 0;
+
 function deliver(t: Task, interrupted: Interrupted | undefined): void {
   let call = interrupted;
+  // As on Linux, who looks at a thread that has stopped finds it at its call, about to be made again.
+  if (call !== undefined) setPc(t.hart, getPc(t.hart) - ecallBytes);
+  const at = getPc(t.hart);
   while (t.process.exit === undefined) {
-    const info = nextSignal(t);
-    if (info === undefined) break;
+    if (pendingBits(t.record) & Pending.space) dropWritten(t);
+    attendStop(t);
+    const taken = nextSignal(t);
+    if (taken === undefined) break;
+    const asked = t.process.tracer === undefined ? taken : t.process.tracer.signal(t, taken);
+    const info = asked !== undefined && isTraced(t.record) && asked[0] !== Sig.KILL ? stopForSignal(t, asked) : asked;
+    if (info === undefined) continue;
+    // Who has sent the thread elsewhere has taken it out of its call.
+    if (getPc(t.hart) !== at) call = undefined;
     const signo = info[0]!;
     const action = claimAction(t, signo);
     const actions = { actions: action };
     if (handlerIs(actions, 0, SIG_IGN)) continue;
-    t.process.signalled?.(info);
+    t.process.watcher?.signal(t, info);
     if (handlerIs(actions, 0, SIG_DFL)) {
       doDefault(t, info);
       continue;
@@ -91,20 +107,20 @@ function deliver(t: Task, interrupted: Interrupted | undefined): void {
     call = undefined;
     runHandler(t, signo, info, action);
   }
-  if (call !== undefined) settleWithoutHandler(t, call);
+  if (call !== undefined && getPc(t.hart) === at) settleWithoutHandler(t, call);
   endTemporaryMask(t, false);
 }
 
-/** A handler runs: the call is made again after it, or answers EINTR. */
+/** A handler runs: the call, where the thread stands, is made again after it, or answers EINTR. */
 function settleBeforeHandler(t: Task, { code, row }: Interrupted, saRestart: boolean): void {
   const again = code === restart.ERESTARTNOINTR || (code === restart.ERESTARTSYS && saRestart && row.class !== "eintr");
-  if (again) setPc(t.hart, getPc(t.hart) - ecallBytes);
-  else setX(t.hart, a0, -errno.EINTR);
+  if (again) return;
+  setPc(t.hart, getPc(t.hart) + ecallBytes);
+  setX(t.hart, a0, -errno.EINTR);
 }
 
-/** No handler runs: the call is made again, or goes on through restart_syscall. */
+/** No handler runs: the call is made again, where the thread stands, or goes on through restart_syscall. */
 function settleWithoutHandler(t: Task, { code }: Interrupted): void {
-  setPc(t.hart, getPc(t.hart) - ecallBytes);
   if (code === restart.ERESTART_RESTARTBLOCK) setX(t.hart, a7, restartSyscall);
 }
 
@@ -122,6 +138,7 @@ function runHandler(t: Task, signo: number, info: SigInfo, action: Int32Array): 
   const [lo, hi] = half(signo) === 0 ? [own, 0] : [0, own];
   setBlocked(t, w[0]! | action[ActionWord.mask]! | lo, w[1]! | action[ActionWord.mask + 1]! | hi);
   t.hart.i32[hart.reservation + 1] = 0;
+  if (isStepped(t.record)) stopAtHandler(t);
 }
 
 function doDefault(t: Task, info: SigInfo): void {
@@ -129,11 +146,10 @@ function doDefault(t: Task, info: SigInfo): void {
   const action = defaultAction(signo);
   if (action === "ignore" || action === "continue") return;
   if (action === "stop") {
-    // The emulator stops as a job of the shell that started it, and the guest with it, until SIGCONT.
-    raiseDefault(signo);
+    beginStop(t, info);
     return;
   }
   const coreDumped = action === "core" && limitOf(t.process.limits, Resource.CORE) > 0;
-  noteDeath(t.process.record, t.record.i32[TaskField.hart]!, info);
+  noteDeath(t.process.record, { pc: t.hart.i32.slice(hart.pc, hart.pc + 2), info });
   exitProcess(t.process.kernel, t.process.record, { signal: signo, coreDumped });
 }

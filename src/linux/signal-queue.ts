@@ -131,6 +131,25 @@ export function flush(p: SignalPool, s: PendingSet, signo: number): void {
   while (isPending(s, signo)) dequeue(p, s, signo);
 }
 
+/** Forgets what is queued of a signal by siginfos that `unwanted` accepts. */
+export function forgetQueued(p: SignalPool, s: PendingSet, signo: number, unwanted: (info: SigInfo) => boolean): void {
+  let kept = 0;
+  let dropped = false;
+  for (let record = s.words[headOf(signo)]!; record !== 0; ) {
+    const at = recordAt(record);
+    const next = p.words[at]!;
+    if (unwanted(p.words.subarray(at + 1, at + recordWords))) {
+      if (kept === 0) s.words[headOf(signo)] = next;
+      else p.words[recordAt(kept)] = next;
+      release(p, record);
+      dropped = true;
+    } else kept = record;
+    record = next;
+  }
+  s.words[tailOf(signo)] = kept;
+  if (dropped && kept === 0) s.words[(signo - 1) >> 5]! &= ~(1 << ((signo - 1) & 31));
+}
+
 /** The queued siginfo that `wanted` accepts, as it stands in the queue, so that it can be changed there. */
 export function findQueued(
   p: SignalPool,

@@ -1,24 +1,40 @@
 // Signal descriptors: guest descriptors of kind `signal` are host eventfds that are kept readable exactly while a
-// signal of their set is pending, so that poll and epoll see them. A record is an open file description: the
-// descriptor's data word names it, dup copies that word, and the record has a host descriptor of its own for the eventfd.
+// signal of their set is pending, so that poll and epoll see them. A record is an open file description as one process has
+// it: the descriptor's data word names it, dup copies that word, and the record has a host descriptor of its own for the
+// eventfd. Other processes that have the description, by fork or through a socket, have a record and an eventfd of their own,
+// since each sees its own signals in it; the set is the same for all.
 // Linux shows each thread the signals that it could read. An eventfd shows all the same: those of any thread of the process.
+import { isSameFile } from "../host/same-file.ts";
 import { addressOf, host } from "../host/syscall.ts";
 import { withLock } from "../sync/mutex.ts";
 import { errno } from "./errno.ts";
-import { dupHost, FdKind, type FdTable, fdData, fdKind, hostFd, openFds, setFdData } from "./fds.ts";
+import {
+  closeOnExec,
+  dupHost,
+  FdKind,
+  type FdTable,
+  fdData,
+  fdKind,
+  hostFd,
+  openFds,
+  setFd,
+  setFdData,
+} from "./fds.ts";
 import { type Kernel, sections } from "./kernel.ts";
-import type { ProcessRecord } from "./processes.ts";
+import { type ProcessRecord, processAt } from "./processes.ts";
 import type { PendingSet } from "./signal-queue.ts";
 import { taskAt, threadsOf } from "./tasks.ts";
 
 const recordLimit = 1024;
 // Words of a record: index + 1 of the process that has it, 0 for none; mask low, mask high; whether the eventfd is
-// readable now; its host descriptor. Of record 0: records in use; the highest that ever was.
+// readable now; its host descriptor; the record that stands for the description in all processes. Of record 0: records in
+// use; the highest that ever was.
 const stride = 8;
 const owner = 0;
 const mask = 1;
 const raised = 3;
 const eventFd = 4;
+const description = 5;
 const inUse = 0;
 const highest = 1;
 
@@ -56,16 +72,25 @@ export const registerSignalFd = (process: Owner, fd: number, lo: number, hi: num
     const w = signals.signalFds.words;
     const record = fdData(fds, fd) || newRecord(process, fd);
     if (record < 0) return record;
-    w[record * stride + mask] = lo;
-    w[record * stride + mask + 1] = hi;
-    showSignalFds(
-      k,
-      process.record,
-      threadsOf(k, process.record.index).map((index) => taskAt(k, index)),
-    );
+    const shared = w[record * stride + description]!;
+    for (let other = 1; other <= w[highest]!; other++) {
+      const at = other * stride;
+      if (w[at + owner] === 0 || w[at + description] !== shared) continue;
+      w[at + mask] = lo;
+      w[at + mask + 1] = hi;
+      showTo(k, w[at + owner]! - 1);
+    }
     return 0;
   });
 
+const showTo = (k: Kernel, index: number): void =>
+  showSignalFds(
+    k,
+    processAt(k, index),
+    threadsOf(k, index).map((thread) => taskAt(k, thread)),
+  );
+
+/** A record of a process for its descriptor, with no signals in its set. */
 function newRecord({ record: { index }, fds, signals }: Owner, fd: number): number {
   const w = signals.signalFds.words;
   forgetClosed(w, fds, index);
@@ -77,11 +102,71 @@ function newRecord({ record: { index }, fds, signals }: Owner, fd: number): numb
   w.fill(0, at, at + stride);
   w[at + owner] = index + 1;
   w[at + eventFd] = h;
+  w[at + description] = record;
   w[inUse]!++;
   w[highest] = Math.max(w[highest]!, record);
   setFdData(fds, fd, record);
   return record;
 }
+
+/** Makes the record of a description that another process has. Answers it, or -errno. */
+function joinRecord(process: Owner, fd: number, of: number): number {
+  const w = process.signals.signalFds.words;
+  const record = newRecord(process, fd);
+  if (record < 0) return record;
+  for (const word of [mask, mask + 1, description]) w[record * stride + word] = w[of * stride + word]!;
+  showTo(process.kernel, process.record.index);
+  return record;
+}
+
+const [F_GETFL, O_NONBLOCK, O_CLOEXEC] = [3, 0o4000, 0o2000000];
+
+/** A host descriptor of a new eventfd that blocks as `h` does, or -errno. */
+const eventFdLike = (h: number): number => host("eventfd2", 0, (host("fcntl", h, F_GETFL) & O_NONBLOCK) | O_CLOEXEC);
+
+/**
+ * Gives a process that has just got a copy of another's table of descriptors its own records for the signal descriptors in
+ * it. Called before it runs. Where there is no room for them, what is left are eventfds that nothing makes readable.
+ */
+export const forkSignalFds = (process: Owner): void =>
+  withLock(process.kernel.signalsLock, () => {
+    const { fds, signals } = process;
+    if (signals.signalFds.words[inUse] === 0) return;
+    const own = new Map<number, { readonly record: number; readonly h: number }>();
+    for (const fd of openFds(fds)) {
+      if (fdKind(fds, fd) !== FdKind.signal) continue;
+      const inherited = fdData(fds, fd);
+      const known = own.get(inherited);
+      const h = known === undefined ? eventFdLike(hostFd(fds, fd)) : dupHost(known.h);
+      if (h < 0) continue;
+      setFd(fds, fd, h, closeOnExec(fds, fd), FdKind.signal);
+      const record = known?.record ?? joinRecord(process, fd, inherited);
+      if (record < 0) continue;
+      setFdData(fds, fd, record);
+      own.set(inherited, { record, h });
+    }
+  });
+
+/**
+ * Makes guest descriptor `fd`, which came through a socket, that of a record. It is replaced where the record is another
+ * process's.
+ */
+export const receiveSignalFd = (process: Owner, fd: number, record: number): void =>
+  withLock(process.kernel.signalsLock, () => {
+    const { fds, signals } = process;
+    const w = signals.signalFds.words;
+    const at = record * stride;
+    // Its sender may have closed it meanwhile: then nothing makes it readable any more.
+    if (w[at + owner] === 0 || !isSameFile(w[at + eventFd]!, hostFd(fds, fd))) return;
+    if (w[at + owner] === process.record.index + 1) {
+      setFdData(fds, fd, record);
+      return;
+    }
+    const h = eventFdLike(hostFd(fds, fd));
+    if (h < 0) return;
+    setFd(fds, fd, h, closeOnExec(fds, fd), FdKind.signal);
+    joinRecord(process, fd, record);
+  });
 
 /** Gives up those records of a process whose last descriptor was closed. */
 function forgetClosed(w: Int32Array, fds: FdTable, index: number): void {

@@ -10,6 +10,7 @@ import type { Kernel } from "./kernel.ts";
 import { limitOf, Resource } from "./limits.ts";
 import { clearPending, Pending, Place, pendingBits, wake } from "./place.ts";
 import { ProcessField, type ProcessRecord, processAt, setExit } from "./processes.ts";
+import { isTraced, isTraceStopped } from "./ptrace.ts";
 import { getField, State, setField } from "./records.ts";
 import { Code, defaultAction, overrunWord, Sig, type SigInfo, sigRtMin, timerWord, userInfo } from "./siginfo.ts";
 import {
@@ -25,6 +26,7 @@ import {
   signalPool,
 } from "./signal-queue.ts";
 import { type SignalFds, showSignalFds, signalFdsOf } from "./signalfd-table.ts";
+import { continueHeld, endStopHeld, isStopped, noteTakenHeld, takePartHeld } from "./stops.ts";
 import type { Exit, Process, Task } from "./task.ts";
 import { removeThreadHeld, TaskField, type TaskRecord, taskAt, threadsOf } from "./tasks.ts";
 
@@ -182,6 +184,13 @@ export function endTemporaryMask(t: Task, interrupted: boolean): void {
   setBlocked(t, w[TaskWord.saved]!, w[TaskWord.saved + 1]!);
 }
 
+/** Whether a thread blocks a signal. */
+export const isBlocked = (t: Task, signo: number): boolean => inMask(t.signals.words, TaskWord.blocked, signo);
+
+/** Makes `Pending.signal` right again for a thread that has taken no note of it for a while. */
+export const recalcPending = ({ process: { kernel, record }, record: thread }: Task): void =>
+  withLock(kernel.signalsLock, () => recalcHeld(record, thread));
+
 /** Has the thread be woken for signals (two words of a mask) though it blocks them, until it is none: for a reader of a signal descriptor. */
 export function watchSignals(t: Task, lo: number, hi: number): void {
   const { kernel, record } = t.process;
@@ -253,11 +262,22 @@ function forgetHeld(k: Kernel, process: ProcessRecord, ...signos: readonly numbe
 
 // ---- sending
 
+/** Whether a process may signal another: as CAP_KILL allows, and by its ids; within a session SIGCONT always. */
+export function maySignal(from: ProcessRecord, to: ProcessRecord, signo: number): boolean {
+  const [own, other] = [from.attributes, to.attributes];
+  const allowed: readonly number[] = [other[Attr.suid]!, other[Attr.ruid]!];
+  if (from === to || own[Attr.euid] === 0) return true;
+  if (allowed.includes(own[Attr.euid]!) || allowed.includes(own[Attr.ruid]!)) return true;
+  return signo === Sig.CONT && from.i32[ProcessField.session] === to.i32[ProcessField.session];
+}
+
 /** Whom a signal is for: a process of the kernel, or one of its threads. */
 export interface SignalTarget {
   readonly kernel: Kernel;
   readonly process: ProcessRecord;
   readonly thread: TaskRecord | undefined;
+  /** Of a thread that was found by its id: by now its record may be another's. */
+  readonly tid?: number;
 }
 
 const targetOf = (target: Task | Process): SignalTarget =>
@@ -268,7 +288,8 @@ const targetOf = (target: Task | Process): SignalTarget =>
 /** The thread of that index as a target. */
 export function threadTarget(kernel: Kernel, task: number): SignalTarget {
   const thread = taskAt(kernel, task);
-  return { kernel, process: processAt(kernel, thread.i32[TaskField.process]!), thread };
+  const tid = thread.i32[TaskField.tid]!;
+  return { kernel, process: processAt(kernel, thread.i32[TaskField.process]!), thread, tid };
 }
 
 /**
@@ -289,19 +310,29 @@ export function sendSignal(target: SignalTarget, signo: number, info?: SigInfo):
   }
 }
 
-function sendHeld({ kernel: k, process, thread }: SignalTarget, signo: number, info: SigInfo | undefined): number {
-  const threads = threadsIn(k, process);
-  const first = thread ?? threads[0];
+function sendHeld(target: SignalTarget, signo: number, info: SigInfo | undefined): number {
+  const { kernel: k, process, thread } = target;
   // Nobody is left to take it.
-  if (first === undefined || process.i32[ProcessField.exit] !== 0) return 0;
+  if (process.i32[ProcessField.exit] !== 0 || process.i32[ProcessField.state]! > State.live) return 0;
+  const threads = threadsIn(k, process);
   // It has ended since it was found.
-  if (thread !== undefined && !threads.includes(thread)) return 0;
-  if (signo === Sig.CONT) forgetHeld(k, process, ...stopSignals);
-  else if (stopSignals.includes(signo)) forgetHeld(k, process, Sig.CONT);
+  if (thread !== undefined && (!threads.includes(thread) || isAnother(target, thread))) return 0;
+  if (signo === Sig.CONT) {
+    forgetHeld(k, process, ...stopSignals);
+    continueHeld(process, threads);
+  } else if (stopSignals.includes(signo)) forgetHeld(k, process, Sig.CONT);
+  else if (signo === Sig.KILL) endStopHeld(process, threads);
 
   const set = (thread ?? process).pending;
-  const kept = inMask(first.signals, TaskWord.blocked, signo) || inMask(first.signals, TaskWord.awaited, signo);
-  if (!kept && isIgnored(process, signo)) return 0;
+  // One that is being made has no thread yet.
+  const first = thread ?? threads[0];
+  const kept =
+    first === undefined ||
+    inMask(first.signals, TaskWord.blocked, signo) ||
+    inMask(first.signals, TaskWord.awaited, signo);
+  // A tracer hears of ignored ones as well.
+  const told = first !== undefined && signo !== Sig.KILL && isTraced(first);
+  if (!kept && !told && isIgnored(process, signo)) return 0;
   if (signo < sigRtMin && isPending(set, signo)) return 0;
 
   const uid = process.attributes[Attr.ruid]!;
@@ -319,10 +350,15 @@ function sendHeld({ kernel: k, process, thread }: SignalTarget, signo: number, i
   return 0;
 }
 
+const isAnother = ({ process, tid }: SignalTarget, { i32 }: TaskRecord): boolean =>
+  i32[TaskField.process] !== process.index || (tid !== undefined && i32[TaskField.tid] !== tid);
+
 /** Whether a thread would take the signal soon: not if it has others to take before it runs again. */
-function wants({ i32, signals }: TaskRecord, signo: number): boolean {
+function wants(thread: TaskRecord, signo: number): boolean {
+  const { i32, signals } = thread;
   if (i32[TaskField.state] !== State.live || inMask(signals, TaskWord.blocked, signo)) return false;
   if (signo === Sig.KILL) return true;
+  if (isStopped(thread) || isTraceStopped(thread)) return false;
   return (
     Atomics.load(i32, TaskField.place) === Place.guest || (Atomics.load(i32, TaskField.pending) & Pending.signal) === 0
   );
@@ -338,7 +374,8 @@ function takerOf(
   threads: readonly TaskRecord[],
   signo: number,
 ): TaskRecord | undefined {
-  const first = thread ?? threads[0]!;
+  const first = thread ?? threads[0];
+  if (first === undefined) return undefined;
   if (wants(first, signo)) return first;
   if (thread !== undefined || threads.length === 1) return undefined;
   const last = threads.findIndex(({ index }) => index + 1 === process.i32[ProcessField.signalThread]);
@@ -356,7 +393,8 @@ function wakeTakerHeld(
   threads: readonly TaskRecord[],
   signo: number,
 ): void {
-  const deadly = handlerIs(process, signo, SIG_DFL) && defaultAction(signo) === "terminate";
+  const asks = signo !== Sig.KILL && isTraced(taker);
+  const deadly = !asks && handlerIs(process, signo, SIG_DFL) && defaultAction(signo) === "terminate";
   if (deadly && threads.length > 1 && !inMask(taker.signals, TaskWord.awaited, signo))
     endHeld(k, process, { signal: signo, coreDumped: false });
   else wake(taker, Pending.signal);
@@ -423,6 +461,7 @@ function takeHeld(k: Kernel, process: ProcessRecord, thread: TaskRecord, lo: num
   if (signo !== 0) {
     const set = own === 0 ? process.pending : thread.pending;
     info = dequeue(signalPool(k), set, signo) ?? userInfo(signo, Code.SI_USER, 0, 0);
+    if (stopSignals.includes(signo)) noteTakenHeld(thread);
     showSignalFds(k, process, threadsIn(k, process));
   }
   // Also where another thread was faster.
@@ -443,7 +482,9 @@ export const exitProcess = (k: Kernel, process: ProcessRecord, end: Exit): boole
 function endHeld(k: Kernel, process: ProcessRecord, end: Exit): boolean {
   const first = setExit(process, end);
   if (!first) return false;
-  for (const thread of threadsIn(k, process)) wake(thread, Pending.exit);
+  const threads = threadsIn(k, process);
+  endStopHeld(process, threads);
+  for (const thread of threads) wake(thread, Pending.exit);
   // Its first thread may have ended before, and wait for this.
   wake(taskAt(k, process.i32[ProcessField.leader]! - 1), Pending.exit);
   return true;
@@ -462,5 +503,7 @@ export function exitSignals({ process: { kernel, record }, record: thread }: Tas
     const other = threads.find((candidate) => candidate !== thread);
     if (other !== undefined) wake(other, Pending.timer);
     removeThreadHeld(kernel, record.index, thread.index);
+    // The others may have waited for this one alone: one of them tells that they have stopped.
+    if (takePartHeld(record, thread) && other !== undefined) wake(other, Pending.stop);
   });
 }

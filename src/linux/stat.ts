@@ -5,7 +5,7 @@ import { arch, host } from "../host/syscall.ts";
 import { copyTo } from "../memory/guest-memory.ts";
 import { errno } from "./errno.ts";
 import { AT_FDCWD } from "./file-system.ts";
-import { inodeOf, type ProcNode } from "./proc.ts";
+import { inodeOf, ownerOf, type ProcNode, procRoot } from "./proc.ts";
 import type { Task } from "./task.ts";
 
 export const statBytes = 128;
@@ -24,9 +24,9 @@ const fromX64: readonly (readonly [guest: number, host: number, words: number])[
 ];
 
 /** Byte offsets into the guest's struct stat. */
-export const StatAt = { ino: 8, mode: 16, nlink: 20, size: 48 } as const;
+export const StatAt = { ino: 8, mode: 16, nlink: 20, uid: 24, gid: 28, size: 48 } as const;
 /** Byte offsets into struct statx. */
-const StatxAt = { nlink: 16, mode: 28, ino: 32, size: 40 } as const;
+const StatxAt = { nlink: 16, uid: 20, gid: 24, mode: 28, ino: 32, size: 40 } as const;
 
 const guestStat = new Uint8Array(statBytes);
 const guestWords = new Int32Array(guestStat.buffer);
@@ -58,7 +58,9 @@ const S_IFLNK = 0o120000;
 /** Type and permissions of a made-up file. */
 export function nodeMode(node: ProcNode): number {
   if (node.kind === "link" || node.kind === "open") return S_IFLNK | 0o777;
-  if (node.kind === "file" || node.kind === "memory") return S_IFREG | node.mode;
+  if (node.kind === "forbidden" && node.link) return S_IFLNK | node.mode;
+  if (node.kind === "forbidden" && node.mode === 0o500) return S_IFDIR | node.mode;
+  if (node.kind === "file" || node.kind === "memory" || node.kind === "forbidden") return S_IFREG | node.mode;
   return S_IFDIR | 0o555;
 }
 
@@ -67,18 +69,30 @@ export function nodeStat(t: Task, node: ProcNode, path: string, address: number)
   const result = host("newfstatat", AT_FDCWD, cstring("/proc"), scratch.address);
   if (result < 0) return result;
   const view = new DataView(convertStat().buffer);
-  patch(view, node, path, StatAt);
+  patch(t, view, node, path, StatAt);
   return copyTo(t.memory, address, new Uint8Array(view.buffer, 0, statBytes)) ? 0 : -errno.EFAULT;
 }
 
 export function nodeStatx(t: Task, node: ProcNode, path: string, mask: number, address: number): number {
   const result = host("statx", AT_FDCWD, cstring("/proc"), 0, mask, scratch.address);
   if (result < 0) return result;
-  patch(scratch.view, node, path, StatxAt, true);
+  patch(t, scratch.view, node, path, StatxAt, true);
   return storeStatx(t, 0, address);
 }
 
-function patch(view: DataView, node: ProcNode, path: string, at: typeof StatAt | typeof StatxAt, short = false): void {
+function patch(
+  t: Task,
+  view: DataView,
+  node: ProcNode,
+  path: string,
+  at: typeof StatAt | typeof StatxAt,
+  short = false,
+): void {
+  // That is the host's but for its names.
+  if (path === procRoot) return;
+  const [uid, gid] = ownerOf(t, path);
+  view.setUint32(at.uid, uid, true);
+  view.setUint32(at.gid, gid, true);
   const mode = nodeMode(node);
   view.setUint32(at.ino, inodeOf(path), true);
   view.setUint32(at.ino + 4, 0, true);

@@ -8,31 +8,52 @@ import { showInfo } from "./siginfo-text.ts";
 import { errorText } from "./strerror.ts";
 import type { Exit, Task } from "./task.ts";
 import { hexWords } from "./text.ts";
+import type { Transcript } from "./transcript.ts";
 
-/** Watches calls and writes a line for each. Serves one thread. */
-export function traceCalls(write: (line: string) => void): CallWatcher {
-  let texts: readonly (string | undefined)[] = [];
+/** A call that has begun: what was known of its arguments then. */
+type Begun = readonly (string | undefined)[];
+
+/** Watches calls and writes a line for each. */
+export function traceCalls(to: Pick<Transcript, "begin" | "end">): CallWatcher {
+  const calls = new WeakMap<Task, Begun>();
   return {
-    enter: (t, row, _nr, words) => {
-      texts = row === undefined ? [] : argumentTexts(t, row, words, undefined);
+    enter: (t, row, nr, words) => {
+      const known = row === undefined ? rawTexts(words) : argumentTexts(t, row, words, undefined);
+      calls.set(t, known);
+      if (row?.result === "never") {
+        // The thread may be gone when it is over.
+        const whole = line(`${row.name}(${shown(known.map((text) => text ?? "?"))})`, "?");
+        to.end(t, whole, whole);
+        return;
+      }
+      const first = upToUnknown(known);
+      to.begin(t, `${nameOf(row, nr)}(${shown(first)}${first.length < known.length && first.length > 0 ? ", " : ""}`);
     },
     leave: (t, row, nr, words, result) => {
-      if (row === undefined)
-        write(
-          line(
-            `syscall_0x${nr.toString(16)}`,
-            Array.from({ length: 6 }, (_, i) => hexWords(words[2 * i]!, words[2 * i + 1]!)),
-            errorResult(result),
-          ),
-        );
-      else {
-        const filled = argumentTexts(t, row, words, result);
-        const shown = texts.map((text, i) => text ?? filled[i] ?? "?");
-        write(line(row.name, shown, resultText(row, result)));
-      }
+      if (row?.result === "never") return;
+      const known = calls.get(t) ?? [];
+      const filled = row === undefined ? [] : argumentTexts(t, row, words, result);
+      const all = known.map((text, i) => text ?? filled[i] ?? "?");
+      const answer = resultText(t, row, result);
+      const name = nameOf(row, nr);
+      const rest = all.slice(upToUnknown(known).length);
+      to.end(t, line(`${name}(${shown(all)})`, answer), line(`<... ${name} resumed>${shown(rest)})`, answer));
     },
   };
 }
+
+const nameOf = (row: CallRow | undefined, nr: number): string => row?.name ?? `syscall_0x${nr.toString(16)}`;
+
+const rawTexts = (words: Int32Array): string[] =>
+  Array.from({ length: 6 }, (_, i) => hexWords(words[2 * i]!, words[2 * i + 1]!));
+
+/** The arguments before the first that the call is to fill. */
+function upToUnknown(texts: Begun): readonly string[] {
+  const end = texts.indexOf(undefined);
+  return texts.slice(0, end < 0 ? texts.length : end) as string[];
+}
+
+const shown = (texts: readonly string[]): string => texts.filter((text) => text !== "").join(", ");
 
 /** Texts of the arguments that are shown at this time: before the call, where `result` is undefined, or after it. */
 function argumentTexts(t: Task, row: CallRow, words: Int32Array, result: number | undefined): (string | undefined)[] {
@@ -58,15 +79,15 @@ export const traceExit = (end: Exit): string =>
 /** Results begin in this column where the call is short enough. */
 const resultColumn = 40;
 
-const line = (name: string, args: readonly string[], result: string): string =>
-  `${name}(${args.filter((text) => text !== "").join(", ")}) `.padEnd(resultColumn) + `= ${result}`;
+const line = (call: string, result: string): string => `${call} `.padEnd(resultColumn) + `= ${result}`;
 
 const hex = (n: number): string => "0x" + n.toString(16);
 
-function resultText(row: CallRow, result: number): string {
+function resultText(t: Task, row: CallRow | undefined, result: number): string {
+  // It was interrupted by the end of its process: nobody sees an answer.
+  if (restartText.has(-result) && t.process.exit !== undefined) return "?";
   if (result < 0) return errorResult(result);
-  if (row.result === "never") return "?";
-  return row.result === "address" ? hex(result) : String(result);
+  return row?.result === "address" ? hex(result) : String(result);
 }
 
 /** What the restart codes promise, which no guest sees. */

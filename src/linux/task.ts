@@ -3,17 +3,17 @@ import type { Hart } from "../cpu/hart.ts";
 import type { AddressSpace } from "../memory/address-space.ts";
 import type { GuestMemory } from "../memory/guest-memory.ts";
 import type { Attributes } from "./attributes.ts";
-import type { EngineOptions } from "./bundle.ts";
+import type { EngineOptions, Site } from "./bundle.ts";
 import type { FdTable } from "./fds.ts";
 import type { FileSystem } from "./file-system.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Limits } from "./limits.ts";
 import type { ProcessRecord } from "./processes.ts";
-import type { SigInfo } from "./siginfo.ts";
 import type { ProcessSignals, TaskSignals } from "./signals.ts";
 import type { TaskRecord } from "./tasks.ts";
 import type { Timers } from "./timers.ts";
-import type { WorkerPool } from "./workers.ts";
+import type { Tracer } from "./tracer.ts";
+import type { Watcher } from "./watch.ts";
 
 /** A guest process: what its threads share, as one worker sees it. All but the closures is in shared memory. */
 export interface Process {
@@ -22,10 +22,13 @@ export interface Process {
   readonly record: ProcessRecord;
   readonly index: number;
   readonly pid: number;
+  /** What this worker has of its address space, which other processes may share. */
+  readonly site: Site;
   readonly memory: GuestMemory;
   readonly space: AddressSpace;
-  readonly fds: FdTable;
-  readonly files: FileSystem;
+  /** Another one after `unshareFds`. */
+  fds: FdTable;
+  files: FileSystem;
   readonly limits: Limits;
   readonly attributes: Attributes;
   readonly signals: ProcessSignals;
@@ -36,15 +39,13 @@ export interface Process {
   auxv: Uint8Array;
   /** When it started: CLOCK_BOOTTIME in seconds. */
   readonly started: number;
-  /** Called once for each system-call number that has no row. */
-  readonly log: (line: string) => void;
-  /** Told of each signal that is about to be handled, or to do what its default is. */
-  signalled?: (info: SigInfo) => void;
+  /** Who is told of what its threads do; undefined where nobody is. */
+  readonly watcher: Watcher | undefined;
+  /** A debugger; undefined without one. */
+  readonly tracer: Tracer | undefined;
   /** How it ended, by exit_group or a fatal signal: the engine loop ends. */
   readonly exit: Exit | undefined;
   readonly options: EngineOptions;
-  /** What makes workers for its threads; undefined where it never had more than one. */
-  workers?: WorkerPool;
 }
 
 export type Exit = { readonly code: number } | { readonly signal: number; readonly coreDumped: boolean };
@@ -65,6 +66,10 @@ export interface Task {
   clearTid: number;
   robustList: number;
   rseq: number;
-  /** It executes nothing more, while its process goes on. */
+  /** It executes nothing more here, while its process goes on. */
   ended: boolean;
+  /** That is because another worker runs it. */
+  moved: boolean;
+  /** It runs in place of a thread of another process, whose call waits for it: vfork. */
+  nested: boolean;
 }

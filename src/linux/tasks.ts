@@ -1,6 +1,6 @@
 // Records of guest threads in the kernel's buffer: what others than the thread itself must see or change.
 // A thread is found by its index, or by its id among all that live. The lists of threads are guarded by the signals lock.
-import { host } from "../host/syscall.ts";
+import { readHostFile } from "../host/file.ts";
 import { withLock } from "../sync/mutex.ts";
 import { errno } from "./errno.ts";
 import { Header, type Kernel, sections } from "./kernel.ts";
@@ -35,21 +35,31 @@ export const TaskField = {
   /** `nameBytes` bytes, the rest zero. */
   name: 18,
   flags: 22,
+  /** 1 while it sleeps for a child. */
   waiting: 23,
   blockedOn: 24,
   /** Of a process's first thread that ended before the others. */
   exitCode: 25,
-  /** CPU time that it has used, a float64. */
-  cpuTime: 26,
   /** Words of `TaskWord`. */
   signals: 32,
   /** What is pending for it alone. */
   pendingSet: 48,
+  /** Bits of `JobBit`. */
+  job: 178,
   /** What it waits as in a futex queue: `waiterWords` words. */
   waiter: 180,
   /** Words of ptrace. */
   trace: 200,
   words: 256,
+} as const;
+
+/** Bits of a thread's word `job`: stops.ts. */
+export const JobBit = {
+  /** It has taken a stop signal, and no SIGCONT came since. */
+  taken: 1,
+  /** It is to stop. */
+  stopping: 2,
+  stopped: 4,
 } as const;
 
 export const mostTasks = 4096;
@@ -104,7 +114,18 @@ export function allocateTask(k: Kernel, process: number, tid?: number): number {
   return index;
 }
 
-export const freeTask = (k: Kernel, index: number): void => freeRecord(k, taskTable, index);
+/** Gives a record back; that of the first thread of all stays, found by nobody: the main thread sleeps there while others live. */
+export function freeTask(k: Kernel, index: number): void {
+  if (index !== firstTask) freeRecord(k, taskTable, index);
+  else {
+    const { i32 } = taskAt(k, index);
+    i32[TaskField.tid] = 0;
+    Atomics.store(i32, TaskField.state, State.reserved);
+  }
+}
+
+/** The record of the first thread of all. */
+export const firstTask = 0;
 
 /** The index of the thread that has this id. */
 export function findTask(k: Kernel, tid: number): number | undefined {
@@ -114,26 +135,25 @@ export function findTask(k: Kernel, tid: number): number | undefined {
 
 // ---- ids
 
-/** Linux's highest id, and the first that is given again. */
-const pidMax = 2 ** 22;
-const pidAgain = 300;
+/** So many ids there are, from the first on that the host never gives. */
+const idCount = 2 ** 22;
 
-/**
- * An id that no task of the host or of a guest has, and no process, group or session of a guest: the next free one, as
- * in Linux. The host may give the same number later: then guests mean their own by it.
- */
+let firstId: number | undefined;
+/** The host's limit on ids: those from there on are free for guests, so that an id never means one of the host's as well, before, after or while a guest has it. */
+const firstOfGuests = (): number => (firstId ??= Number(readHostFile("/proc/sys/kernel/pid_max")) || 2 ** 22);
+
+/** An id that no task of a guest has, and no process, group or session of a guest: the next free one, as in Linux. */
 export function newPid(k: Kernel): number {
+  const first = firstOfGuests();
   for (;;) {
-    const id = Atomics.add(k.i32, Header.nextPid, 1);
-    if (id >= pidMax) Atomics.compareExchange(k.i32, Header.nextPid, id + 1, pidAgain);
-    else if (!isTaken(k, id)) return id;
+    const id = first + ((Atomics.add(k.i32, Header.nextPid, 1) >>> 0) % idCount);
+    if (!isTaken(k, id)) return id;
   }
 }
 
 const isTaken = (k: Kernel, id: number): boolean =>
   findRecord(k, taskTable, TaskField.tid, id) >= 0 ||
-  [ProcessField.pid, ProcessField.group, ProcessField.session].some((w) => findRecord(k, processTable, w, id) >= 0) ||
-  host("kill", id, 0) !== -errno.ESRCH;
+  [ProcessField.pid, ProcessField.group, ProcessField.session].some((w) => findRecord(k, processTable, w, id) >= 0);
 
 // ---- the threads of a process
 
@@ -143,6 +163,9 @@ const isTaken = (k: Kernel, id: number): boolean =>
  */
 export const addThread = (k: Kernel, process: number, task: number): void =>
   withLock(k.signalsLock, () => append(k, process, task));
+
+/** Of `Pending`, which place.ts has: what a thread may begin with. */
+const [signalBit, stopBit] = [1, 4];
 
 function append(k: Kernel, process: number, task: number): void {
   const p = processAt(k, process).i32;
@@ -160,6 +183,16 @@ function append(k: Kernel, process: number, task: number): void {
     taskAt(k, last - 1).i32[TaskField.next] = task + 1;
   }
   p[ProcessField.threadCount]!++;
+  Atomics.add(p, ProcessField.runners, 1);
+  if (p[ProcessField.stopsLeft]! > 0) {
+    // It stops with those that have made it.
+    p[ProcessField.stopsLeft]!++;
+    t[TaskField.job] = JobBit.stopping;
+    Atomics.or(t, TaskField.pending, stopBit);
+  }
+  // What came before there was a thread.
+  if ((p[ProcessField.pendingSet]! | p[ProcessField.pendingSet + 1]!) !== 0)
+    Atomics.or(t, TaskField.pending, signalBit);
   Atomics.store(t, TaskField.state, State.live);
   if (first === 0) Atomics.store(p, ProcessField.state, State.live);
 }

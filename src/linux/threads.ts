@@ -1,15 +1,16 @@
-// How a process comes to have more threads, and how one of them ends while the others go on.
+// How a process comes to have more threads, and how one of them ends by itself.
 import { hart, hartIn, setX } from "../cpu/hart.ts";
-import { addRunner, removeRunner } from "../memory/sharing.ts";
-import { endFutexes } from "./futex-exit.ts";
-import { park, wakeCount } from "./park.ts";
-import { clearPending, Pending } from "./place.ts";
-import { ProcessField } from "./processes.ts";
-import { State, setField } from "./records.ts";
-import { exitProcess, exitSignals, initSignals, TaskWord } from "./signals.ts";
-import type { Exit, Task } from "./task.ts";
-import { addThread, allocateTask, freeTask, TaskField, type TaskRecord, taskAt } from "./tasks.ts";
+import { addRunner } from "../memory/sharing.ts";
+import { errno } from "./errno.ts";
+import { inheritTracer } from "./ptrace-ends.ts";
+import { mayMakeTask } from "./quotas.ts";
+import { setField } from "./records.ts";
+import { inheritScheduling } from "./scheduling.ts";
+import { initSignals, TaskWord } from "./signals.ts";
+import type { Task } from "./task.ts";
+import { addThread, allocateTask, TaskField, type TaskRecord, taskAt } from "./tasks.ts";
 import { storeWords } from "./words.ts";
+import type { WorkerPool } from "./workers.ts";
 
 /** What a new thread begins with, as clone's flags and arguments say. Addresses are the guest's; undefined where nothing was asked for. */
 export interface NewThread {
@@ -20,6 +21,8 @@ export interface NewThread {
   readonly parentTid: number | undefined;
   readonly childTid: number | undefined;
   readonly clearTid: number | undefined;
+  /** Whether who traces the caller traces it too. */
+  readonly traced: boolean;
 }
 
 const sp = 2;
@@ -32,11 +35,17 @@ const loadWorkers = () => require("./workers.ts") as typeof import("./workers.ts
 /** Starts a thread that goes on behind the caller's system call. Answers its id, or -errno. */
 export function startThread(t: Task, o: NewThread): number {
   const { process } = t;
-  const { kernel } = process;
-  const { claim, hartOf, launch, openPool, release } = loadWorkers();
-  const pool = (process.workers ??= openPool(process));
+  if (!mayMakeTask(t)) return -errno.EAGAIN;
+  const { claim, poolOf, withClaimed } = loadWorkers();
+  const pool = poolOf(process);
   const slot = claim(pool);
-  if (slot < 0) return slot;
+  return slot < 0 ? slot : withClaimed(pool, slot, () => startOn(t, o, pool, slot));
+}
+
+function startOn(t: Task, o: NewThread, pool: WorkerPool, slot: number): number {
+  const { process } = t;
+  const { kernel } = process;
+  const { hartOf, launch, release } = loadWorkers();
   const index = allocateTask(kernel, process.index);
   if (index < 0) {
     release(pool, slot);
@@ -44,6 +53,8 @@ export function startThread(t: Task, o: NewThread): number {
   }
   const record = taskAt(kernel, index);
   inherit(t, record, o);
+  inheritScheduling(t, index);
+  if (o.traced) inheritTracer(t, record);
   const child = hartIn(process.memory, hartOf(pool.table, slot));
   // What it has executed for other threads before stays counted.
   child.i32.set(t.hart.i32.subarray(0, hart.cause));
@@ -71,34 +82,9 @@ function inherit(t: Task, child: TaskRecord, { clearTid }: NewThread): void {
   if (clearTid !== undefined) setField(child, TaskField.clearTid, clearTid);
 }
 
-/** The thread ends. With the last one the process ends, with the exit code of the first. */
+/** The thread ends, by itself: exit.ts. */
 export function endThread(t: Task, code: number): void {
-  const { process, record, index } = t;
-  const { kernel } = process;
-  const isLeader = process.record.i32[ProcessField.leader] === index + 1;
-  if (isLeader) record.i32[TaskField.exitCode] = code;
+  t.process.watcher?.end(t, { code });
+  t.record.i32[TaskField.exitCode] = code;
   t.ended = true;
-  exitSignals(t);
-  if (process.record.i32[ProcessField.threadCount] === 0) {
-    const leader = taskAt(kernel, process.record.i32[ProcessField.leader]! - 1);
-    exitProcess(kernel, process.record, { code: leader.i32[TaskField.exitCode]! });
-    return;
-  }
-  endFutexes(t);
-  removeRunner(process.space.sharing);
-  // The first thread is found by its id as long as the process is there.
-  if (isLeader) Atomics.store(record.i32, TaskField.state, State.zombie);
-  else freeTask(kernel, index);
-}
-
-/** Sleeps until the process of a thread that has ended ends too, and answers how. */
-export function awaitExit(t: Task): Exit {
-  for (;;) {
-    // First: what comes after it ends the sleep. Signals of the host are taken out by the sleep itself.
-    clearPending(t.record, ~Pending.inbox);
-    const seen = wakeCount(t);
-    const end = t.process.exit;
-    if (end !== undefined) return end;
-    park(t, seen);
-  }
 }

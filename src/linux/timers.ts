@@ -1,10 +1,11 @@
 // The timers of a process, in shared memory: the three interval timers, and those of timer_create. An expiry queues
 // its signal; the engine's loop asks for that at safepoints, and whoever sleeps wakes up for it.
 // A periodic timer whose signal is still pending counts an overrun instead of a second signal, as POSIX asks.
-import { after, Clock, nanosecondsBetween, readClock, second, type Timespec, timeUntil } from "../host/clock.ts";
+import { after, Clock, nanosecondsBetween, second, type Timespec, timeUntil } from "../host/clock.ts";
 import { type Mutex, withLock } from "../sync/mutex.ts";
-import { canJump, isCpuClock, profClock, virtualClock } from "./clocks.ts";
+import { canJump, countsOthers, isCpuClock, profClock, readShared, soonest, virtualClock } from "./clocks.ts";
 import { errno } from "./errno.ts";
+import type { Kernel } from "./kernel.ts";
 import { kernelInfo, Sig, timerInfo } from "./siginfo.ts";
 import { isPending } from "./signal-queue.ts";
 import { addOverrun, isIgnored, type SignalTarget, sendSignal } from "./signals.ts";
@@ -14,9 +15,9 @@ import { TaskField, taskAt, threadsOf } from "./tasks.ts";
 /** Fields of a timer, in float64 words. */
 const Field = {
   state: 0,
-  /** Host number of the clock that the timer was made for. */
+  /** The clock that the timer was made for: a `sharedClock`. */
   clock: 1,
-  /** Host number of the clock that the deadline is on: a relative one does not jump with the wall clock. */
+  /** The clock that the deadline is on: a relative one does not jump with the wall clock. */
   deadlineClock: 2,
   deadlineSec: 3,
   deadlineNsec: 4,
@@ -48,6 +49,9 @@ export interface Timers {
   readonly words: Float64Array;
   /** Guards the rest. */
   readonly guard: Mutex;
+  /** Whose CPU time the interval timers count: the index of a process. */
+  readonly kernel: Kernel;
+  readonly process: number;
 }
 const armedCount = 0;
 const usedSlots = 1;
@@ -55,16 +59,21 @@ const guardWord = 2;
 const header = 3;
 
 /** The timers behind these words, which another worker may share. */
-export const attachTimers = (words: Float64Array): Timers => ({
+export const attachTimers = (words: Float64Array, kernel: Kernel, process: number): Timers => ({
   words,
-  guard: { words: new Int32Array(words.buffer), index: guardWord * 2 },
+  kernel,
+  process,
+  guard: { words: new Int32Array(words.buffer, words.byteOffset), index: guardWord * 2 },
 });
 
 const base = (slot: number): number => header + slot * stride;
 
-/** Words of a new process's timers. */
-export function newTimers(): Timers["words"] {
-  const words = new Float64Array(new SharedArrayBuffer(base(intervalTimers + maxTimers) * 8));
+/** Words of a process's timers. */
+export const timerWords = base(intervalTimers + maxTimers);
+
+/** Gives a new process its timers, none of which runs, in place of those of whichever had these words before. */
+export function initTimers(words: Timers["words"]): void {
+  words.fill(0, 0, base(words[usedSlots]!));
   words[usedSlots] = intervalTimers;
   const setUp = (slot: number, clock: number, signo: number): void => {
     words[base(slot) + Field.state] = State.idle;
@@ -74,7 +83,6 @@ export function newTimers(): Timers["words"] {
   setUp(0, Clock.MONOTONIC, Sig.ALRM);
   setUp(1, virtualClock, Sig.VTALRM);
   setUp(2, profClock, Sig.PROF);
-  return words;
 }
 
 /** What timer_create says: where the signal goes, and with which value (two words). Undefined: SIGALRM with the id. */
@@ -120,6 +128,13 @@ export function timerSlot(timers: Timers, id: number): number {
 export const deleteTimer = (timers: Timers, slot: number): void =>
   withLock(timers.guard, () => setState(timers, slot, State.free));
 
+/** Deletes all timers of timer_create: the interval timers go on. */
+export const deleteTimers = (timers: Timers): void =>
+  withLock(timers.guard, () => {
+    for (let slot = intervalTimers; slot < timers.words[usedSlots]!; slot++) setState(timers, slot, State.free);
+    timers.words[usedSlots] = intervalTimers;
+  });
+
 function setState(timers: Timers, slot: number, state: number): void {
   const w = timers.words;
   const at = base(slot);
@@ -156,7 +171,7 @@ function arm(timers: Timers, slot: number, { value, interval }: Setting, absolut
   }
   const own = w[at + Field.clock]!;
   const clock = !absolute && canJump(own) ? Clock.MONOTONIC : own;
-  const now = absolute ? zero : nowOn(clock);
+  const now = absolute ? zero : nowOn(timers, clock);
   const deadline = after({ sec: now.sec + value.sec, nsec: now.nsec }, value.nsec);
   w[at + Field.deadlineClock] = clock;
   w[at + Field.deadlineSec] = deadline.sec;
@@ -164,7 +179,7 @@ function arm(timers: Timers, slot: number, { value, interval }: Setting, absolut
   setState(timers, slot, State.armed);
 }
 
-const nowOn = (clock: number): Timespec => readClock(clock) ?? zero;
+const nowOn = ({ kernel, process }: Timers, clock: number): Timespec => readShared(kernel, clock, process) ?? zero;
 
 const deadlineOf = (w: Float64Array, at: number): Timespec => ({
   sec: w[at + Field.deadlineSec]!,
@@ -172,8 +187,8 @@ const deadlineOf = (w: Float64Array, at: number): Timespec => ({
 });
 
 /** Nanoseconds until it fires, negative where it should have. */
-const left = (w: Float64Array, at: number): number =>
-  nanosecondsBetween(nowOn(w[at + Field.deadlineClock]!), deadlineOf(w, at));
+const left = (timers: Timers, at: number): number =>
+  nanosecondsBetween(nowOn(timers, timers.words[at + Field.deadlineClock]!), deadlineOf(timers.words, at));
 
 const nothingLeft: Timespec = { sec: 0, nsec: 1 };
 
@@ -205,9 +220,9 @@ function settingOf(timers: Timers, slot: number): Setting {
   const at = base(slot);
   const interval = { sec: w[at + Field.intervalSec]!, nsec: w[at + Field.intervalNsec]! };
   const silent = w[at + Field.notify] === Notify.none;
-  if (w[at] === State.armed && silent && left(w, at) <= 0) advance(timers, slot, -left(w, at));
+  if (w[at] === State.armed && silent && left(timers, at) <= 0) advance(timers, slot, -left(timers, at));
   if (w[at] !== State.armed) return { value: zero, interval };
-  return { value: timeUntil(nowOn(w[at + Field.deadlineClock]!), deadlineOf(w, at)) ?? nothingLeft, interval };
+  return { value: timeUntil(nowOn(timers, w[at + Field.deadlineClock]!), deadlineOf(w, at)) ?? nothingLeft, interval };
 }
 
 /** Whom a timer's signal is for; undefined where it is for a thread that is no more. */
@@ -249,7 +264,7 @@ function expireArmed(p: Process): void {
   for (let slot = 0; slot < w[usedSlots]!; slot++) {
     const at = base(slot);
     if (w[at] !== State.armed || w[at + Field.notify] === Notify.none) continue;
-    const overdue = -left(w, at);
+    const overdue = -left(timers, at);
     if (overdue < 0) continue;
     const times = advance(timers, slot, overdue);
     const signo = w[at + Field.signo]!;
@@ -294,11 +309,12 @@ function nearestExpiry(p: Process): number {
     const at = base(slot);
     if (w[at] !== State.armed || w[at + Field.notify] === Notify.none) continue;
     const clock = w[at + Field.deadlineClock]!;
-    if (isCpuClock(clock)) continue;
+    if (isCpuClock(clock) && !countsOthers(p, clock)) continue;
     const signo = w[at + Field.signo]!;
     const stillPending = slot < intervalTimers ? isPending(p.record.pending, signo) : isStillPending(p, slot, 0);
     if (stillPending) continue;
-    const wait = Math.max(isIgnored(p.record, signo) ? ignoredPeriod : 0, left(w, at));
+    const due = left(p.timers, at);
+    const wait = Math.max(isIgnored(p.record, signo) ? ignoredPeriod : 0, isCpuClock(clock) ? soonest(due) : due);
     nearest = Math.min(nearest, canJump(clock) ? Math.min(wait, trust) : wait);
   }
   return nearest;

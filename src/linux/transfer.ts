@@ -4,17 +4,21 @@ import type { HostCall } from "../host/numbers.ts";
 import { setVector, vectorLimit } from "../host/scratch.ts";
 import { FileType, statOf } from "../host/stat.ts";
 import { host } from "../host/syscall.ts";
-import { accessibleLength, latin1, Page, readable, writable } from "../memory/guest-memory.ts";
+import { accessibleLength, latin1, Page, readable, willWrite } from "../memory/guest-memory.ts";
 import { errno } from "./errno.ts";
 import { FdKind, fdData, fdKind, hostFd, setFdData } from "./fds.ts";
 import { descriptorPath } from "./file-system.ts";
 import { limitOf, Resource } from "./limits.ts";
 import { O } from "./open-flags.ts";
+import { noteSender } from "./peers.ts";
 import { procNode } from "./proc.ts";
+import type { ProcessRecord } from "./processes.ts";
+import { readMemory, writeMemory } from "./remote-memory.ts";
 import { Sig } from "./siginfo.ts";
 import { readSignalFd } from "./signalfd.ts";
 import { queueSignal } from "./signals.ts";
 import type { Task } from "./task.ts";
+import { beforeTransfer, deviceOf, isMaster, typed } from "./terminals.ts";
 import { type Limit, moveAll, sending, sleepOn } from "./wait.ts";
 
 /** Most bytes that one call moves, as in Linux. */
@@ -34,7 +38,7 @@ export function usable(t: Task, address: number, length: number, bits: number): 
   if (length === 0) return 0;
   const n = accessibleLength(t.memory, address, Math.min(length, maxTransfer), bits);
   if (n === 0) return -errno.EFAULT;
-  if (bits & Page.write) writable(t.memory, address, n);
+  if (bits & Page.write) willWrite(t.memory, address, n);
   return n;
 }
 
@@ -95,7 +99,7 @@ export function hostVector(t: Task, segments: readonly Segment[], bits: number, 
 }
 
 /** What an open file is, as its descriptor's data word remembers it. */
-const Waits = { unknown: 0, never: 1, maybe: 2 } as const;
+const Waits = { unknown: 0, never: 1, maybe: 2, terminal: 3, master: 4 } as const;
 const waitless: readonly number[] = [FileType.regular, FileType.directory, FileType.block];
 
 /** The `FileType` of an open host file; 0 where there is none. */
@@ -104,14 +108,33 @@ function fileType(h: number): number {
   return typeof found === "number" ? 0 : found.type;
 }
 
-/** Whether calls on the descriptor never sleep: files and block devices, as opposed to pipes, terminals, sockets. */
-function neverWaits(t: Task, fd: number, h: number): boolean {
+/** Whether calls on the descriptor never sleep: files and block devices, as opposed to pipes, terminals, sockets; and what is a terminal. */
+function waitsOf(t: Task, fd: number, h: number): number {
   const { fds } = t.process;
-  if (fdKind(fds, fd) !== FdKind.host) return false;
-  if (fdData(fds, fd) === Waits.unknown) {
-    setFdData(fds, fd, waitless.includes(fileType(h)) ? Waits.never : Waits.maybe);
+  if (fdKind(fds, fd) !== FdKind.host) return Waits.maybe;
+  const known = fdData(fds, fd);
+  if (known !== Waits.unknown) return known;
+  const type = fileType(h);
+  const found = type === FileType.character ? characterWaits(h) : waitless.includes(type) ? Waits.never : Waits.maybe;
+  // It may have come by a message.
+  if (found === Waits.master) fds.hasMasters = true;
+  setFdData(fds, fd, found);
+  return found;
+}
+
+const characterWaits = (h: number): number =>
+  deviceOf(h) < 0 ? Waits.maybe : isMaster(h) ? Waits.master : Waits.terminal;
+
+/** Segments, of which `n` bytes were written, may have been typed at a terminal. Answers `n`, which may be an error. */
+export function afterWrite(t: Task, fd: number, h: number, segments: readonly Segment[], n: number): number {
+  if (n <= 0 || waitsOf(t, fd, h) !== Waits.master) return n;
+  let left = n;
+  for (const { address, length } of segments) {
+    const part = Math.min(left, length);
+    if (part > 0) typed(t, h, t.memory.u8.subarray(address, address + part));
+    left -= part;
   }
-  return fdData(fds, fd) === Waits.never;
+  return n;
 }
 
 /** Makes a host call on a descriptor, one that signals end where it may block. */
@@ -128,7 +151,13 @@ export function onDescriptor(
   e?: number,
   f?: number,
 ): number {
-  if (neverWaits(t, fd, h)) {
+  if (limit === sending) noteSender(t, h);
+  const waits = waitsOf(t, fd, h);
+  if (waits === Waits.terminal) {
+    const refused = beforeTransfer(t, h, limit === sending);
+    if (refused < 0) return refused;
+  }
+  if (waits === Waits.never) {
     const result = host(name, a, b, c, d, e, f);
     // Of a file system that is a program.
     if (result !== -errno.EINTR) return result;
@@ -180,11 +209,11 @@ export function fileSize(h: number): number {
 export function readSpecial(t: Task, fd: number, h: number, address: number, length: number, at?: number): number {
   const kind = fdKind(t.process.fds, fd);
   if (kind === FdKind.directory) return -errno.EISDIR;
+  if (kind === FdKind.process) return -errno.EINVAL;
   if (kind === FdKind.signal) return at === undefined ? readSignalFd(t, fd, address, length) : -errno.ESPIPE;
   const n = usable(t, address, length, Page.write);
   if (n < 0) return n;
-  if (kind === FdKind.memory)
-    return moveMemory(t, h, at, n, (from, bytes) => t.memory.u8.copyWithin(address, from, from + bytes), Page.read);
+  if (kind === FdKind.memory) return readProcess(t, h, address, n, at);
   const to = hostAddress(t, address, n);
   return at === undefined ? host("read", h, to, n) : host("pread64", h, to, n, at);
 }
@@ -193,12 +222,11 @@ export function readSpecial(t: Task, fd: number, h: number, address: number, len
 export function writeSpecial(t: Task, fd: number, h: number, address: number, length: number, at?: number): number {
   const kind = fdKind(t.process.fds, fd);
   if (kind === FdKind.directory) return -errno.EBADF;
-  if (kind === FdKind.signal) return -errno.EINVAL;
+  if (kind === FdKind.signal || kind === FdKind.process) return -errno.EINVAL;
   if ((host("fcntl", h, F_GETFL) & O.ACCMODE) === 0) return -errno.EBADF;
   const n = usable(t, address, length, Page.read);
   if (n < 0) return n;
-  if (kind === FdKind.memory)
-    return moveMemory(t, h, at, n, (to, bytes) => t.memory.u8.copyWithin(to, address, address + bytes), Page.write);
+  if (kind === FdKind.memory) return writeProcess(t, h, address, n, at);
   const path = descriptorPath(t.process.files, h, kind);
   const node = path === undefined ? undefined : procNode(t, path);
   if (node?.kind !== "file" || node.control === undefined) return -errno.EINVAL;
@@ -206,20 +234,46 @@ export function writeSpecial(t: Task, fd: number, h: number, address: number, le
   return result < 0 ? result : n;
 }
 
-/** Moves up to `n` bytes at the file position of /proc/self/mem, which is a guest address. */
-function moveMemory(
-  t: Task,
-  h: number,
-  at: number | undefined,
-  n: number,
-  move: (address: number, n: number) => void,
-  bits: number,
-): number {
+// ---- memory of a process as a file
+
+/** The process whose memory a descriptor of /proc/pid/mem is; undefined where it is no more. */
+function processBehind(t: Task, h: number): ProcessRecord | undefined {
+  const path = descriptorPath(t.process.files, h, FdKind.memory);
+  const node = path === undefined ? undefined : procNode(t, path);
+  return node?.kind === "memory" ? node.subject.process : undefined;
+}
+
+function readProcess(t: Task, h: number, address: number, n: number, at: number | undefined): number {
+  const process = processBehind(t, h);
+  // As where its memory is gone.
+  if (process === undefined) return 0;
+  const own = process === t.process.record;
+  return moveMemory(h, at, n, (from) => {
+    if (!own) return readMemory(process, from, hostAddress(t, address, n), n, "forced");
+    const bytes = Math.max(0, usable(t, from, n, Page.read));
+    t.memory.u8.copyWithin(address, from, from + bytes);
+    return bytes;
+  });
+}
+
+function writeProcess(t: Task, h: number, address: number, n: number, at: number | undefined): number {
+  const process = processBehind(t, h);
+  if (process === undefined) return 0;
+  const own = process === t.process.record;
+  return moveMemory(h, at, n, (to) => {
+    if (!own) return writeMemory(t.process.kernel, process, to, hostAddress(t, address, n), n, "forced");
+    const bytes = Math.max(0, usable(t, to, n, Page.write));
+    t.memory.u8.copyWithin(to, address, address + bytes);
+    return bytes;
+  });
+}
+
+/** Moves up to `n` bytes at the file position, which is an address. `move` answers how many. */
+function moveMemory(h: number, at: number | undefined, n: number, move: (address: number) => number): number {
   const address = at ?? host("lseek", h, 0, SEEK_CUR);
   if (n === 0) return 0;
-  const moved = usable(t, address, n, bits);
-  if (moved < 0) return -errno.EIO;
-  move(address, moved);
+  const moved = move(address);
+  if (moved === 0) return -errno.EIO;
   if (at === undefined) host("lseek", h, moved, SEEK_CUR);
   return moved;
 }

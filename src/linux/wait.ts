@@ -37,7 +37,7 @@ let kicked = false;
  * Lets this thread of the host be kicked, and found for that. The first thread is made so when it sleeps while there are
  * timers, or another thread has been there: till then nobody could want it, and a program that starts saves a millisecond.
  */
-function becomeKickable(t: Task): void {
+export function becomeKickable(t: Task): void {
   if (!kickable) installInterrupts();
   kickable = true;
   const { i32 } = t.record;
@@ -109,9 +109,16 @@ function attempt(t: Task, ...call: Parameters<Call>): number {
 const isEnded = (result: number): boolean => result === -errno.EINTR || result === notEntered;
 
 /** Makes a host call that may block. Answers what the host does; -ERESTARTSYS or -ERESTARTNOINTR for a signal. */
-export function sleepIn(t: Task, ...call: Parameters<Call>): number {
+export const sleepIn = (t: Task, ...call: Parameters<Call>): number => sleepWithin(t, never, (make) => make(...call));
+
+/**
+ * The same for a call that gives up by itself: `ask` makes it, through what it is given, so that it does after so many
+ * nanoseconds (`never`: not at all).
+ */
+export function sleepWithin(t: Task, deadline: number, ask: (call: Call, nanoseconds: number) => number): number {
+  const call: Call = (...args) => attempt(t, ...args);
   for (;;) {
-    const result = attempt(t, ...call);
+    const result = ask(call, deadline === never ? never : Math.max(deadline - monotonic(), 0));
     if (!isEnded(result)) return result;
     if (isWanted(t)) return result === notEntered ? -restart.ERESTARTNOINTR : -restart.ERESTARTSYS;
   }

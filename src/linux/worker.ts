@@ -1,10 +1,16 @@
 // What a worker is that runs guest threads: the module that workers.ts starts.
 import { hartIn } from "../cpu/hart.ts";
 import { makeEngine } from "./engine.ts";
+import { leaveThread } from "./exit.ts";
 import { runTask } from "./run.ts";
 import { serve } from "./serve.ts";
 
-serve(({ process, hart }) => {
-  const engine = makeEngine(hartIn(process.memory, hart), process.space, process.options);
-  return (t) => void runTask(t, engine, {});
+serve(({ site, hart }) => {
+  const { memory, space, bundle, watcher } = site;
+  const engine = makeEngine(hartIn(memory, hart), space, { jit: bundle.options.jit, decoded: watcher?.decoded });
+  return (t) => {
+    runTask(t, engine);
+    watcher?.ran(engine.figures);
+    if (!t.moved) leaveThread(t);
+  };
 });

@@ -102,6 +102,12 @@ export function liftShared(n: number): Lifted | number {
   return failed(address) ? address : { address, pages: n, shared: true, neverWrite: false };
 }
 
+/** All of a System V segment, which the host then counts as attached once more. */
+export function liftSegment(id: number, n: number): Lifted | number {
+  const address = host("shmat", id, 0, 0);
+  return failed(address) ? address : { address, pages: n, shared: true, neverWrite: false };
+}
+
 /**
  * Takes what the host has mapped at guest page `page`, `count` pages of it, and gives a mapping of the same of `n` pages.
  * The guest pages keep a mapping of the same file; pages that were written privately move. Needs Linux 5.13.

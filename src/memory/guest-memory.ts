@@ -37,6 +37,9 @@ export const Page = {
   plainWrite: 128,
 } as const;
 
+/** What is done to bytes; `both` by an atomic operation. */
+export type AccessKind = "read" | "write" | "both";
+
 /** Views of one guest address space's bytes. Another worker makes its own from `memory`. */
 export interface GuestMemory {
   readonly memory: WebAssembly.Memory;
@@ -62,6 +65,8 @@ export interface GuestMemory {
   size: number;
   /** Set by the engine: code in `[start, end)` changes, so what this worker made of it must go. */
   codeChanged: (start: number, end: number) => void;
+  /** Set by a debugger: told of accesses to pages with a watchpoint, which would be made next. True where an instruction is to stop before that. */
+  watched?: (addr: number, length: number, kind: AccessKind) => boolean;
   /**
    * Set by the address space: the page of `addr` lacks some of `bits`. True where that has been mended (the stack grew,
    * a mapped file reaches this far by now), so that the page table is worth another look. Undefined where another thread is
@@ -173,14 +178,30 @@ export function accessibleLength(m: GuestMemory, addr: number, length: number, b
 
 /** The bytes themselves (not a copy), or undefined where some are not readable. */
 export function readable(m: GuestMemory, addr: number, length: number): Uint8Array | undefined {
-  return accessible(m, addr, length, Page.read) ? m.u8.subarray(addr, addr + length) : undefined;
+  if (!accessible(m, addr, length, Page.read)) return undefined;
+  if (m.watched !== undefined) isWatched(m, addr, length, "read");
+  return m.u8.subarray(addr, addr + length);
 }
 
 /** The bytes themselves, to be overwritten, or undefined where some are not writable. Every write of the kernel asks here first. */
 export function writable(m: GuestMemory, addr: number, length: number): Uint8Array | undefined {
   if (!accessible(m, addr, length, Page.write)) return undefined;
-  if (length > 0) dropCode(m, addr >>> pageShift, Math.ceil((addr + length) / pageSize));
+  willWrite(m, addr, length);
   return m.u8.subarray(addr, addr + length);
+}
+
+/** Bytes that may be overwritten are about to be: code that lies there goes. */
+export function willWrite(m: GuestMemory, addr: number, length: number): void {
+  if (length > 0) dropCode(m, addr >>> pageShift, Math.ceil((addr + length) / pageSize));
+  if (m.watched !== undefined) isWatched(m, addr, length, "write");
+}
+
+/** Tells a debugger of an access, if it is to a page with a watchpoint. Answers what it says. */
+export function isWatched(m: GuestMemory, addr: number, length: number, kind: AccessKind): boolean {
+  const last = Math.floor((addr + length - 1) / pageSize);
+  for (let page = Math.floor(addr / pageSize); page <= last; page++)
+    if ((m.pages[page]! & Page.watch) !== 0) return m.watched?.(addr, length, kind) === true;
+  return false;
 }
 
 const rights = Page.read | Page.write | Page.exec;

@@ -40,9 +40,11 @@ import {
   cut,
   edit,
   flagsOf,
+  forgetFiles,
   Head,
   indexFrom,
   internFile,
+  keepFile,
   maxMapCount,
   startOf,
   type Vma,
@@ -81,7 +83,7 @@ const validated = Object.values(MapFlag).reduce<number>((all, flag) => all | fla
  * Bound on the mappings that the host must keep too, well below its own vm.max_map_count: the emulator does not survive
  * being refused one of its own.
  */
-const maxHosted = 16384;
+export const maxHosted = 16384;
 
 const pagesOf = (bytes: number): number => Math.ceil(bytes / pageSize);
 const aligned = (addr: number): boolean => addr % pageSize === 0;
@@ -91,6 +93,8 @@ export interface MapSource {
   readonly fd: number;
   readonly offset: number;
   readonly name: string;
+  /** What is behind the `n` pages of anonymous shared memory, where that is no new one; or -errno. */
+  readonly backing?: (space: AddressSpace, n: number) => Backing | number;
 }
 
 /** Anonymous memory. */
@@ -140,9 +144,12 @@ function doMap(
   const room = roomFor(space, n, old.inside, (prot & PROT_WRITE) !== 0 && !shared && !growsDown);
   if (room < 0) return room;
 
-  const backing = isAnonymous
-    ? anonymousBacking(space, n, shared, source.name)
-    : fileBacking(space, n, prot, shared, source);
+  const backing =
+    source.backing !== undefined
+      ? source.backing(space, n)
+      : isAnonymous
+        ? anonymousBacking(space, n, shared, source.name)
+        : fileBacking(space, n, prot, shared, source);
   if (typeof backing === "number") return backing;
   const { lifted } = backing;
   const failure = (error: number): number => {
@@ -232,7 +239,8 @@ const lockFlags = (space: AddressSpace, flags: number): number =>
 export const mayLock = (space: AddressSpace, n: number): boolean =>
   space.limit("memlock") === Number.POSITIVE_INFINITY || (lockedPages(space) + n) * pageSize <= space.limit("memlock");
 
-interface Backing {
+/** The host mapping that is laid over the guest's pages, if any, and what the list says of it: flags, file, and: */
+export interface Backing {
   readonly lifted: Lifted | undefined;
   readonly flags: number;
   readonly file: number;
@@ -270,6 +278,8 @@ function fileBacking(
   const file = internFile(space, { ...status, name: source.name });
   const lifted = file === 0 ? -ENOMEM : liftFile(source.fd, source.offset, n, prot, shared);
   if (!isLifted(lifted)) return lifted;
+  // A shared one is shared with a forked process as it is.
+  if (!lifted.shared) keepFile(space, file, source.fd);
   const flags =
     VmaFlag.hosted |
     (status.regular ? VmaFlag.sized : 0) |
@@ -279,7 +289,8 @@ function fileBacking(
   return { lifted, flags, file, pages };
 }
 
-function hostedCount(space: AddressSpace): number {
+/** How many there are. */
+export function hostedCount(space: AddressSpace): number {
   let n = 0;
   for (let i = 0; i < vmaCount(space); i++) if (flagsOf(space, i) & VmaFlag.hosted) n++;
   return n;
@@ -322,6 +333,7 @@ export function doUnmap(space: AddressSpace, start: number, end: number): number
 /** Unmaps all and begins anew, for execve; or, without a layout, before the memory is given up. */
 export const clear = guarded((space, layout: Layout | undefined): void => {
   doUnmap(space, 0, taskSize / pageSize);
+  forgetFiles(space);
   space.head.fill(0, 0, Head.words);
   if (layout !== undefined) setLayout(space, layout);
 });

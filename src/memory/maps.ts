@@ -107,6 +107,13 @@ export const usage = guarded((space): Usage => {
   };
 });
 
+/** KiB of it that the host has in memory. */
+export const residentKib = guarded((space): number => {
+  let pages = 0;
+  for (let i = 0; i < vmaCount(space); i++) pages += residentPages(space, vmaAt(space, i));
+  return (pages * pageSize) / 1024;
+});
+
 function residentPages(space: AddressSpace, v: Vma): number {
   let n = 0;
   for (const byte of residency(space.memory, v.start, v.end - v.start) ?? []) n += byte & 1;

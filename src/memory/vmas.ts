@@ -1,6 +1,7 @@
 // The list of mappings of one address space as data: sorted records in shared memory, the files that they name, and the
 // edits on them. What a mapping's pages hold, and which rules an edit obeys, is decided above.
 // Whoever reads or edits the list holds the address space's layout lock.
+import { host } from "../host/syscall.ts";
 import { latin1 } from "./guest-memory.ts";
 import { initSharing, sharingWords } from "./sharing.ts";
 
@@ -39,6 +40,8 @@ export const VmaFlag = {
   mergeable: 1 << 14,
   huge: 1 << 15,
   noHuge: 1 << 16,
+  /** A System V shared-memory segment: its id stands as the inode number. */
+  segment: 1 << 17,
 } as const;
 
 /** What the list, and the address space around it, keep in single words. */
@@ -73,7 +76,7 @@ export interface Mappings {
   readonly head: Uint32Array;
   /** `stride` words a record: start, end, prot, flags, file, offset low, offset high, none. */
   readonly records: Uint32Array;
-  /** `fileStride` words a record: device major, minor, inode low, high, first byte and length + 1 of the name. */
+  /** `fileStride` words a record: device major, minor, inode low, high, first byte and length + 1 of the name, host descriptor + 1 (0 for none), none. */
   readonly files: Uint32Array;
   readonly names: Uint8Array;
 }
@@ -82,7 +85,7 @@ export interface Mappings {
 export const maxMapCount = 65530;
 
 const stride = 8;
-const fileStride = 6;
+const fileStride = 8;
 const maxFiles = maxMapCount + 2;
 const two32 = 2 ** 32;
 
@@ -101,6 +104,13 @@ export function newMappings(): Mappings {
 /** The words of a list's head that are sharing.ts's. */
 export const sharedPart = (head: Uint32Array): Int32Array<SharedArrayBuffer> =>
   new Int32Array(head.buffer as SharedArrayBuffer, head.byteOffset + Head.words * 4, sharingWords);
+
+/** How many bytes of a list's parts are in use, as its head says. */
+export const listBytes = ({ head }: Mappings) => ({
+  records: head[Head.count]! * stride * 4,
+  files: (head[Head.files]! + 1) * fileStride * 4,
+  names: head[Head.names]!,
+});
 
 export const vmaCount = (t: Mappings): number => t.head[Head.count]!;
 
@@ -213,6 +223,7 @@ const alike = (a: Vma, b: Vma): boolean =>
   (a.file === 0 || a.offset + (a.end - a.start) === b.offset);
 
 export function commit(t: Mappings, e: Edit): void {
+  const replaced = keptFiles(t, e.first, e.last);
   if (e.pages < 0) t.head[Head.full] = Math.min(t.head[Head.full]!, startOf(t, e.first));
   const grown = e.first + e.list.length;
   t.records.copyWithin(grown * stride, e.last * stride, vmaCount(t) * stride);
@@ -223,6 +234,19 @@ export function commit(t: Mappings, e: Edit): void {
   t.head[Head.count] = e.count;
   t.head[Head.total]! += e.pages;
   t.head[Head.peak] = Math.max(t.head[Head.peak]!, t.head[Head.total]!);
+  for (const file of replaced) if (!isMapped(t, file)) closeFile(t, file);
+}
+
+/** Makes a list of mappings (sorted, as few as can be) that of an address space which has none. */
+export function fill(t: Mappings, list: readonly Vma[]): void {
+  let pages = 0;
+  list.forEach((v, i) => {
+    const high = Math.floor(v.offset / two32);
+    t.records.set([v.start, v.end, v.prot, v.flags, v.file, v.offset % two32, high, 0], i * stride);
+    pages += v.end - v.start;
+  });
+  t.head[Head.count] = list.length;
+  t.head[Head.total] = t.head[Head.peak] = pages;
 }
 
 /** What tells one file from another. */
@@ -271,7 +295,7 @@ export function internFile(t: Mappings, f: NamedFile): number {
   while (n <= t.head[Head.files]! && t.files[n * fileStride + 5] !== 0) n++;
   if (n > maxFiles) return 0;
   t.names.set(name, at);
-  t.files.set([f.major, f.minor, f.inoLow, f.inoHigh, at, f.name.length + 1], n * fileStride);
+  t.files.set([f.major, f.minor, f.inoLow, f.inoHigh, at, f.name.length + 1, 0, 0], n * fileStride);
   t.head[Head.names] = at + f.name.length;
   t.head[Head.files] = Math.max(t.head[Head.files]!, n);
   return n;
@@ -284,7 +308,10 @@ function sweepFiles(t: Mappings): void {
   const names = new Map<number, string>();
   for (let n = 1; n <= t.head[Head.files]!; n++) {
     if (live.has(n)) names.set(n, fileAt(t, n).name);
-    else t.files[n * fileStride + 5] = 0;
+    else {
+      closeFile(t, n);
+      t.files[n * fileStride + 5] = 0;
+    }
   }
   let at = 0;
   for (const [n, name] of names) {
@@ -293,4 +320,61 @@ function sweepFiles(t: Mappings): void {
     at += name.length;
   }
   t.head[Head.names] = at;
+}
+
+// ---- host descriptors of files, by which another address space can map them too
+
+const descriptorWord = 6;
+const F_DUPFD_CLOEXEC = 1030;
+/** Above the numbers that programs use for what they pass on. */
+const hostFrom = 3;
+
+/** Has a file's record keep a host descriptor of its own for the file behind `hostFd`, for as long as it is mapped; or none, where the host has none left. */
+export function keepFile(t: Mappings, file: number, hostFd: number): void {
+  const at = file * fileStride + descriptorWord;
+  if (file !== 0 && t.files[at] === 0) t.files[at] = Math.max(0, host("fcntl", hostFd, F_DUPFD_CLOEXEC, hostFrom) + 1);
+}
+
+/** The host descriptor that a file's record keeps, or -1. */
+export const fileDescriptor = (t: Mappings, file: number): number => t.files[file * fileStride + descriptorWord]! - 1;
+
+function closeFile(t: Mappings, file: number): void {
+  const h = fileDescriptor(t, file);
+  t.files[file * fileStride + descriptorWord] = 0;
+  if (h >= 0) host("close", h);
+}
+
+/** The files of records `[first, last)` that keep a descriptor. */
+function keptFiles(t: Mappings, first: number, last: number): Set<number> {
+  const found = new Set<number>();
+  for (let i = first; i < last; i++) {
+    const file = t.records[i * stride + 4]!;
+    if (file !== 0 && fileDescriptor(t, file) >= 0) found.add(file);
+  }
+  return found;
+}
+
+function isMapped(t: Mappings, file: number): boolean {
+  for (let i = 0; i < vmaCount(t); i++) if (t.records[i * stride + 4] === file) return true;
+  return false;
+}
+
+/** Forgets all files: no mapping is left. */
+export function forgetFiles(t: Mappings): void {
+  for (let file = 1; file <= t.head[Head.files]!; file++) closeFile(t, file);
+  t.head[Head.files] = t.head[Head.names] = 0;
+}
+
+/** Gives an address space that has no files those of another, with host descriptors of its own. */
+export function copyFiles(t: Mappings, from: Mappings): void {
+  const [files, names] = [from.head[Head.files]!, from.head[Head.names]!];
+  t.files.set(from.files.subarray(0, (files + 1) * fileStride));
+  t.names.set(from.names.subarray(0, names));
+  t.head[Head.files] = files;
+  t.head[Head.names] = names;
+  for (let file = 1; file <= files; file++) {
+    t.files[file * fileStride + descriptorWord] = 0;
+    const h = fileDescriptor(from, file);
+    if (h >= 0) keepFile(t, file, h);
+  }
 }

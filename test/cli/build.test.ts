@@ -1,5 +1,5 @@
 // What `bun run build` makes is taken only while it is that of the sources.
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { appendFileSync, cpSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
@@ -7,6 +7,8 @@ import { join, relative } from "node:path";
 const root = join(import.meta.dir, "../..");
 const copy = mkdtempSync(join(tmpdir(), "sabre-build-"));
 const marker = "the build ran";
+// A build takes seconds where others are at work.
+setDefaultTimeout(60_000);
 
 beforeAll(() => {
   for (const name of ["src", "jit", "build.ts", "package.json"])

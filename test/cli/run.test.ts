@@ -200,10 +200,10 @@ describe("texts", () => {
   test("--help has examples", async () => expect((await sabre(["run", "--help"])).stdout).toContain("Examples:"));
   test("-d help lists the items", async () =>
     expect((await sabre(["-d", "help"])).stdout).toMatch(/in_asm(.*\n)*.*unimp/));
-  test("debug says that it is not there yet", async () => {
-    const { stderr, status } = await sabre(["debug", guest]);
-    expect(status).toBe(2);
-    expect(stderr).toMatch(/^sabre: the debugger .*\n$/);
+  test("debug says which package has a gdb where there is none", async () => {
+    const { stderr, status } = await sabre(["debug", guest], { env: { SABRE_GDB: "/nonexistent/gdb" } });
+    expect(status).toBe(127);
+    expect(stderr).toMatch(/^sabre: no gdb .*gdb-multiarch.*\n$/);
   });
   test("a mistake is one line on stderr and status 2", async () => {
     const { stdout, stderr, status } = await sabre(["--nonsense", guest]);

@@ -64,6 +64,31 @@ const rows: readonly Row[] = [
   },
   // Threads.
   { file: "threads.c", proof: "host", flags: ["-pthread"] },
+  // Tracing.
+  { file: "ptrace.c", proof: "host" },
+  { file: "ptrace-events.c", proof: "host", flags: ["-pthread"] },
+  { file: "cputime.c", proof: "host", flags: ["-pthread"] },
+  { file: "task-dirs.c", proof: "host", flags: ["-pthread"] },
+  // Processes and their relations.
+  { file: "wait.c", proof: "host", flags: ["-pthread"] },
+  { file: "jobs.c", proof: "host", flags: ["-pthread"] },
+  { file: "groups.c", proof: "host" },
+  { file: "ttys.c", proof: "host" },
+  { file: "pidfds.c", proof: "host" },
+  // Programs in place of others.
+  { file: "exec.c", proof: "host", flavours: both, args: ["arguments"] },
+  { file: "exec.c", proof: "host", flavours: both, args: ["state"] },
+  { file: "exec.c", proof: "host", args: ["names"] },
+  { file: "exec.c", proof: "host", args: ["scripts"] },
+  { file: "exec.c", proof: "host", args: ["threads"] },
+  { file: "spawn.c", proof: "host", flavours: both },
+  // What processes share.
+  { file: "sysv.c", proof: "host" },
+  { file: "record-locks.c", proof: "host", flags: ["-pthread"] },
+  { file: "shared-futexes.c", proof: "host", flags: ["-pthread"] },
+  { file: "inherited-epoll.c", proof: "host" },
+  { file: "peer-credentials.c", proof: "host" },
+  { file: "async-signals.c", proof: "host", flags: ["-pthread"] },
   // The C library and the life of a program.
   { file: "start.c", proof: "reference", flavours: ["freestanding"], args: ["a"] },
   { file: "libc.c", proof: "host", flavours: both },
@@ -130,7 +155,7 @@ for (const way of ways)
           const program = buildGuest(row.file, flavour, ...(row.flags ?? []));
           const outcome = await alone(sabreRun(way.jit, program, ...(row.args ?? [])), { ...row.env, ...way.env });
           expect(outcome).toEqual({ ...expected(row), stderr: "" });
-        });
+        }, 60_000);
   });
 
 /** Seeds of random-mappings.c; other seeds: SABRE_SEEDS="7 8 9". */

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { decode, lengthOf } from "../../src/isa/riscv/decode.ts";
+import { decode } from "../../src/isa/riscv/decode.ts";
 import { disassemble } from "../../src/isa/riscv/disassemble.ts";
+import { lengthOf } from "../../src/isa/riscv/encoding.ts";
 import { forms } from "../../src/isa/riscv/instructions.ts";
 import { objdump } from "../tools/objdump.ts";
 import { instructionBits } from "./arbitrary.ts";

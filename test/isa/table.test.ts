@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { decode, formOf, lengthOf } from "../../src/isa/riscv/decode.ts";
+import { decode, formOf } from "../../src/isa/riscv/decode.ts";
 import { domainsOf, encode } from "../../src/isa/riscv/encode.ts";
-import { fieldValue } from "../../src/isa/riscv/encoding.ts";
+import { fieldValue, lengthOf } from "../../src/isa/riscv/encoding.ts";
 import { type Form, forms, instructions, layoutOf } from "../../src/isa/riscv/instructions.ts";
 import type { Field, Node } from "../../src/isa/vocabulary.ts";
 import { fieldValues } from "./arbitrary.ts";

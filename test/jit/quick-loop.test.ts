@@ -27,6 +27,7 @@ const tier: Tier = {
     hot.push(pc);
     return false;
   },
+  dropAt: () => {},
   dropPages: () => {},
   memoryGrew: () => {},
   missed: () => {},

@@ -1,7 +1,7 @@
 // A process as another worker sees it, which attached to its buffers: what one changes, the other finds changed.
 import { describe, expect, test } from "bun:test";
 import { Worker } from "node:worker_threads";
-import { attachProcess, attachTask, bundleOf } from "../../src/linux/bundle.ts";
+import { attachTask, attachThread, bundleOf } from "../../src/linux/bundle.ts";
 import { Code, Sig, valueInfo } from "../../src/linux/siginfo.ts";
 import { nextSignal, queueSignal, TaskWord, takeSignal } from "../../src/linux/signals.ts";
 import type { Task } from "../../src/linux/task.ts";
@@ -43,7 +43,7 @@ const inAnHour = { value: { sec: 3600, nsec: 0 }, interval: { sec: 0, nsec: 5 } 
 describe("a process that was attached to", () => {
   test("is the same in the same worker", () => {
     const t = usedTask();
-    const other = attachTask(attachProcess(bundleOf(t.process)), t.index);
+    const other = attachThread(bundleOf(t.process), t.index);
     expect(look(other)).toEqual(look(t));
     expect(timersArmed(other.process.timers)).toBe(true);
     t.name = "renamed";

@@ -19,7 +19,7 @@ export const stackTop = room.end - 256;
 
 /** A thread that stands at an ecall, its stack at the end of the room. */
 export function caller(): Task {
-  const t = newProcess({ sysroot: undefined, stackSize: undefined, log: () => {} });
+  const t = newProcess({ sysroot: undefined, stackSize: undefined });
   const { pages } = t.memory;
   pages.fill(Page.read | Page.write, room.start / pageSize, room.end / pageSize);
   pages[readOnly / pageSize] = Page.read;

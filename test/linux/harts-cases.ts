@@ -151,7 +151,7 @@ const cases = {
     start(pool, entry("forever"), []);
     start(pool, entry("exiting"), []);
     begin(t.hart, entry("forever"), []);
-    const exit = runTask(t, makeEngine(t.hart, t.process.space, t.process.options), {});
+    const exit = runTask(t, makeEngine(t.hart, t.process.space, t.process.options));
     endWorkers(pool);
     return { exit, script: pool.script, failure: failureOf(pool.table) };
   },

@@ -4,9 +4,9 @@ import { makeEngine } from "../../src/linux/engine.ts";
 import { serve } from "../../src/linux/serve.ts";
 import { request, runUntilCall, start } from "./harts.ts";
 
-serve(({ process, pool, hart }) => {
-  const h = hartIn(process.memory, hart);
-  const engine = makeEngine(h, process.space, process.options);
+serve(({ site, pool, hart }) => {
+  const h = hartIn(site.memory, hart);
+  const engine = makeEngine(h, site.space, site.bundle.options);
   return () => {
     for (;;) {
       runUntilCall(engine, h);

@@ -4,7 +4,7 @@ import { encode } from "../../src/isa/riscv/encode.ts";
 import type { EngineOptions } from "../../src/linux/bundle.ts";
 import type { Engine } from "../../src/linux/guest-code.ts";
 import type { Task } from "../../src/linux/task.ts";
-import { allocateTask } from "../../src/linux/tasks.ts";
+import { addThread, allocateTask } from "../../src/linux/tasks.ts";
 import { claim, hartOf, launch, type WorkerPool } from "../../src/linux/workers.ts";
 import { attachGuestMemory, Page, pageSize } from "../../src/memory/guest-memory.ts";
 import { branch, constant, type Item, jump, newLabel } from "../tools/assembler.ts";
@@ -164,7 +164,9 @@ export function start(pool: WorkerPool, pc: number, args: readonly number[]): nu
   const slot = claim(pool);
   if (slot < 0) throw new Error(`no worker: ${slot}`);
   begin(hartIn(attachGuestMemory(pool.bundle.memory), hartOf(pool.table, slot)), pc, args);
-  launch(pool, slot, allocateTask(pool.kernel, pool.bundle.process));
+  const task = allocateTask(pool.kernel, 0);
+  addThread(pool.kernel, 0, task);
+  launch(pool, slot, task);
   return slot;
 }
 

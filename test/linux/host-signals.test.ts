@@ -6,7 +6,7 @@ import { newScratch, storeU64 } from "../../src/host/scratch.ts";
 import { host } from "../../src/host/syscall.ts";
 import { Code, Sig } from "../../src/linux/siginfo.ts";
 import { engines } from "../tools/engines.ts";
-import { buildGuest } from "../tools/guest.ts";
+import { buildGuest, buildNative } from "../tools/guest.ts";
 import { sabreCommand } from "../tools/sabre.ts";
 
 const program = buildGuest("host-signals.c");
@@ -158,3 +158,25 @@ test("what was ignored when the emulator was started, the guest ignores", async 
   expect(await next()).toStartWith("15 ");
   expect(await child.exited).toBe(0);
 });
+
+/** Runs a command on a terminal of its own, and interrupts it from there when it says that it is ready. Answers what it wrote. */
+async function interrupted(command: string[]): Promise<string> {
+  let text = "";
+  let sent = false;
+  const data = (terminal: Bun.Terminal, bytes: Uint8Array): void => {
+    text += Buffer.from(bytes).toString("latin1");
+    if (sent || !text.includes("ready")) return;
+    sent = true;
+    terminal.write("\x03");
+  };
+  const child = Bun.spawn(command, { terminal: { cols: 80, rows: 24, data }, timeout: 20_000 });
+  await child.exited;
+  return text.replaceAll("\r\n", "\n");
+}
+
+test("what a terminal sends reaches all guests of the emulator's process group, and no others", async () => {
+  const wanted = "ready\n^Cok\n";
+  expect(await interrupted([buildNative("terminal.c")])).toBe(wanted);
+  for (const engine of engines)
+    expect(await interrupted(sabreCommand("run", "--jit", engine, buildGuest("terminal.c")))).toBe(wanted);
+}, 60_000);

@@ -19,8 +19,11 @@ function traced(t: Task, name: string, ...args: readonly number[]): string {
   for (let i = 0; i < 6; i++) setX(t.hart, 10 + i, args[i] ?? 0);
   const words = t.hart.i32.slice(20, 32);
   let line = "";
-  const watcher = traceCalls((text) => {
-    line = text;
+  const watcher = traceCalls({
+    begin: () => {},
+    end: (_t, text) => {
+      line = text;
+    },
   });
   watcher.enter(t, row, row.nr, words);
   const values = row.args.map((kind, i) => kind.load(t, words[2 * i]!, words[2 * i + 1]!));

@@ -6,11 +6,13 @@ import { futexCalls } from "../../src/linux/calls/futex.ts";
 import { idsCalls } from "../../src/linux/calls/ids.ts";
 import { killCalls } from "../../src/linux/calls/kill.ts";
 import { limitsCalls } from "../../src/linux/calls/limits.ts";
+import { pidfdCalls } from "../../src/linux/calls/pidfd.ts";
 import { prctlCalls } from "../../src/linux/calls/prctl.ts";
 import { processCalls } from "../../src/linux/calls/process.ts";
 import { schedCalls } from "../../src/linux/calls/sched.ts";
 import { signalCalls } from "../../src/linux/calls/signal.ts";
 import { systemCalls } from "../../src/linux/calls/system.ts";
+import { waitCalls } from "../../src/linux/calls/wait.ts";
 import { errno } from "../../src/linux/errno.ts";
 import { limitOf, Resource } from "../../src/linux/limits.ts";
 import type { Task } from "../../src/linux/task.ts";
@@ -18,7 +20,7 @@ import { beyond, caller, callOf, readOnly, room, unmapped } from "./caller.ts";
 
 const rows = [
   ...[...idsCalls, ...limitsCalls, ...prctlCalls, ...processCalls, ...schedCalls, ...systemCalls],
-  ...[...signalCalls, ...killCalls, ...futexCalls],
+  ...[...signalCalls, ...killCalls, ...futexCalls, ...waitCalls, ...pidfdCalls],
 ];
 const make = callOf(rows);
 const at = room.start;

@@ -17,7 +17,7 @@ export const entryIn = (codeAt: number, programs: Programs, name: string): numbe
 /** A process with the programs in its memory. */
 export function newGuest(jit: EngineOptions["jit"], codeAt: number, programs: Programs): Task {
   const engine = { jit, stats: false, trace: undefined, log: undefined };
-  const t = newProcess({ sysroot: undefined, stackSize: undefined, log: () => {}, engine });
+  const t = newProcess({ sysroot: undefined, stackSize: undefined, engine });
   for (const [name, program] of Object.entries(programs)) {
     const code = assemble(program());
     if (code.length * 4 > programBytes) throw new Error(`${name} is too long`);

@@ -17,12 +17,13 @@ for (const engine of engines)
       expect(await sabre(["run", "--jit", engine, buildGuest("signals.c")])).toEqual(passed);
     });
 
-    test("a guest that stops itself stops the emulator, until somebody continues that", async () => {
-      const command = sabreCommand("run", "--jit", engine, buildGuest("stops.c"));
-      const child = Bun.spawn(command, { stdout: "pipe", stderr: "ignore" });
-      while (!/^State:\s*T/m.test(readFileSync(`/proc/${child.pid}/status`, "latin1"))) await Bun.sleep(1);
-      child.kill("SIGCONT");
-      expect(await child.stdout.text()).toBe("before\nafter\n");
-      expect(await child.exited).toBe(3);
-    });
+    for (const args of [[], ["child"]])
+      test(`a guest ${args.length > 0 ? "with a child " : ""}that stops itself stops the emulator, until somebody continues that`, async () => {
+        const command = sabreCommand("run", "--jit", engine, buildGuest("stops.c"), ...args);
+        const child = Bun.spawn(command, { stdout: "pipe", stderr: "ignore" });
+        while (!/^State:\s*T/m.test(readFileSync(`/proc/${child.pid}/status`, "latin1"))) await Bun.sleep(1);
+        child.kill("SIGCONT");
+        expect(await child.stdout.text()).toBe("before\nafter\n");
+        expect(await child.exited).toBe(3);
+      });
   });

@@ -5,6 +5,7 @@ import { getU64, hart, setX } from "../../src/cpu/hart.ts";
 import { addressOf, host } from "../../src/host/syscall.ts";
 import { killCalls } from "../../src/linux/calls/kill.ts";
 import { limitsCalls } from "../../src/linux/calls/limits.ts";
+import { pidfdCalls } from "../../src/linux/calls/pidfd.ts";
 import { signalCalls } from "../../src/linux/calls/signal.ts";
 import { errno, restart } from "../../src/linux/errno.ts";
 import { FdKind, hostFd, installFd } from "../../src/linux/fds.ts";
@@ -29,7 +30,7 @@ import type { Task } from "../../src/linux/task.ts";
 import { buildGuest } from "../tools/guest.ts";
 import { afterCall, atCall, beyond, caller, callOf, pcOf, readOnly, room, stackTop, unmapped } from "./caller.ts";
 
-const make = callOf([...signalCalls, ...killCalls, ...limitsCalls]);
+const make = callOf([...signalCalls, ...killCalls, ...pidfdCalls, ...limitsCalls]);
 const at = room.start;
 const handler = 0x4000;
 const SIG_BLOCK = 0;
@@ -471,7 +472,7 @@ describe("calls", () => {
     const fd = installFd(t.process.fds, host("pidfd_open", process.pid, 0), true);
     expect(make(t, "pidfd_send_signal", fd, 0, 0, 0)).toBe(0);
     expect(make(t, "pidfd_send_signal", 0, Sig.KILL, 0, 0)).toBe(-errno.EBADF);
-    expect(make(t, "pidfd_send_signal", fd, Sig.KILL, 0, 1)).toBe(-errno.EINVAL);
+    expect(make(t, "pidfd_send_signal", fd, Sig.KILL, 0, 3)).toBe(-errno.EINVAL);
     make(t, "pidfd_send_signal", fd, Sig.KILL, 0, 0);
     expect(t.process.exit).toEqual({ signal: Sig.KILL, coreDumped: false });
   });

@@ -126,7 +126,7 @@ const cases = {
       arrived(t, 2);
       start(t, pool, "exiting", 3);
       begin(t.hart, "reading", 0, from);
-      return { end: runTask(t, makeEngine(t.hart, t.process.space, t.process.options), {}) };
+      return { end: runTask(t, makeEngine(t.hart, t.process.space, t.process.options)) };
     }),
 
   /** A deadly signal of the process ends threads that block it, and those that are in host calls. */
@@ -140,7 +140,7 @@ const cases = {
       setBlocked(t, -1, -1);
       make(t, "kill", t.process.pid, Sig.TERM);
       begin(t.hart, "reading", 0, from);
-      return { end: runTask(t, makeEngine(t.hart, t.process.space, t.process.options), {}) };
+      return { end: runTask(t, makeEngine(t.hart, t.process.space, t.process.options)) };
     }),
 } satisfies Record<string, () => unknown>;
 

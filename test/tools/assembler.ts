@@ -1,7 +1,7 @@
 // Puts instructions with labels together: the distances of jumps, addresses of places in the code, tables of offsets.
-import { lengthOf } from "../../src/isa/riscv/decode.ts";
+
 import { encode } from "../../src/isa/riscv/encode.ts";
-import { type EncodedField, fieldValue } from "../../src/isa/riscv/encoding.ts";
+import { type EncodedField, fieldValue, lengthOf } from "../../src/isa/riscv/encoding.ts";
 import { type Form, formNamed, layoutOf } from "../../src/isa/riscv/instructions.ts";
 
 /** A place in the code; each is an object of its own. */

@@ -1,6 +1,6 @@
 // A worker that attaches to a process and does one job as one of its threads, for attach.test.ts: it posts what it saw.
 import { isMainThread, parentPort, threadId, workerData } from "node:worker_threads";
-import { attachProcess, attachTask, type Bundle } from "../../src/linux/bundle.ts";
+import { attachThread, type Bundle } from "../../src/linux/bundle.ts";
 import { sections } from "../../src/linux/kernel.ts";
 import { setExit } from "../../src/linux/processes.ts";
 import { Code, Sig, valueInfo } from "../../src/linux/siginfo.ts";
@@ -88,5 +88,5 @@ export const jobs = {
 if (!isMainThread) {
   setAgentId(mainAgent + threadId);
   const { bundle, task, job } = workerData as Order;
-  parentPort!.postMessage(jobs[job](attachTask(attachProcess(bundle), task)));
+  parentPort!.postMessage(jobs[job](attachThread(bundle, task)));
 }

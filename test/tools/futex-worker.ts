@@ -1,7 +1,7 @@
 // Workers that run threads of a process without a program and make futex calls as those, for the tests of futexes among threads.
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { installInterrupts } from "../../src/host/interrupt.ts";
-import { attachProcess, attachTask, type Bundle, bundleOf } from "../../src/linux/bundle.ts";
+import { attachTask, attachThread, type Bundle, bundleOf } from "../../src/linux/bundle.ts";
 import { errno } from "../../src/linux/errno.ts";
 import { endFutexes } from "../../src/linux/futex-exit.ts";
 import { resumeLocks } from "../../src/linux/futex-pi.ts";
@@ -256,5 +256,5 @@ export function signal({ task }: Hand, signo: number): boolean {
 if (!isMainThread) {
   const { bundle, task, job, args, agent } = workerData as Order;
   setAgentId(agent);
-  parentPort!.postMessage(jobs[job](attachTask(attachProcess(bundle), task), args));
+  parentPort!.postMessage(jobs[job](attachThread(bundle, task), args));
 }

@@ -21,7 +21,7 @@ import { actionWords, changeAction, SIG_IGN, TaskWord } from "../../src/linux/si
 import { traceCalls } from "../../src/linux/strace.ts";
 import { callRows } from "../../src/linux/table.ts";
 import type { Task } from "../../src/linux/task.ts";
-import { addThread, TaskField } from "../../src/linux/tasks.ts";
+import { TaskField } from "../../src/linux/tasks.ts";
 import { createTimer, Notify, setTimer, timerSlot } from "../../src/linux/timers.ts";
 import { layoutFor } from "../../src/memory/address-space.ts";
 import { residency } from "../../src/memory/backing.ts";
@@ -36,7 +36,7 @@ const rowOf = (name: string): CallRow => rows.find((row) => row.name === name)!;
 
 // ---- the guest: one task, put back into the same state before each sequence of calls
 
-const t: Task = newProcess({ sysroot: undefined, stackSize: undefined, log: () => {} });
+const t: Task = newProcess({ sysroot: undefined, stackSize: undefined });
 const { space, limits, attributes, signals, timers, files } = t.process;
 const limitsBefore = limits.words.slice();
 const attributesBefore = attributes.words.slice();
@@ -331,11 +331,10 @@ const movesMemory = new Set(["mmap", "munmap", "mremap", "mprotect", "madvise", 
 const lastErrno = 133;
 let made = 0;
 const called = new Set<string>();
-const tracer = traceCalls(() => {});
+const tracer = traceCalls({ begin: () => {}, end: () => {} });
 
 /** Puts the thread back if it has ended. */
 function revive(): void {
-  if (t.ended) addThread(t.process.kernel, t.process.index, t.index);
   t.ended = false;
 }
 

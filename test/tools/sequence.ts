@@ -1,6 +1,7 @@
 // Instruction sequences for the comparison of engines: what one starts from, its bytes, and its text.
-import { decode, lengthOf } from "../../src/isa/riscv/decode.ts";
+import { decode } from "../../src/isa/riscv/decode.ts";
 import { disassemble } from "../../src/isa/riscv/disassemble.ts";
+import { lengthOf } from "../../src/isa/riscv/encoding.ts";
 import { instructions } from "../../src/isa/riscv/instructions.ts";
 import type { Field, Node } from "../../src/isa/vocabulary.ts";
 

@@ -2,8 +2,8 @@
 // calls, recursion, tables of jumps, code that rewrites itself, pointers that walk or leap out of what is mapped. All end:
 // each way back counts down.
 import fc from "fast-check";
-import { lengthOf } from "../../src/isa/riscv/decode.ts";
 import { encode } from "../../src/isa/riscv/encode.ts";
+import { lengthOf } from "../../src/isa/riscv/encoding.ts";
 import { type Form, formNamed } from "../../src/isa/riscv/instructions.ts";
 import { branch, constant, fieldNamed, type Item, jump, type Label, newLabel, place } from "./assembler.ts";
 import { bytesOf, codeBase } from "./sequence.ts";

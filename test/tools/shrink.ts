@@ -1,8 +1,8 @@
 // Makes a sequence that fails small: without runs of its instructions, the targets of its jumps kept, or with nothing done
 // in their place. Candidates are tried many at a time.
-import { formOf, lengthOf } from "../../src/isa/riscv/decode.ts";
+import { formOf } from "../../src/isa/riscv/decode.ts";
 import { encode } from "../../src/isa/riscv/encode.ts";
-import { fieldValue } from "../../src/isa/riscv/encoding.ts";
+import { fieldValue, lengthOf } from "../../src/isa/riscv/encoding.ts";
 import { assemble, fieldNamed, type Item, newLabel } from "./assembler.ts";
 import type { Sequence } from "./sequence.ts";
 

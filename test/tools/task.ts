@@ -21,7 +21,7 @@ export interface TaskOptions {
 }
 
 export function makeTask(o: TaskOptions = {}): Task {
-  const t = newProcess({ sysroot: o.sysroot, stackSize: undefined, log: () => {} });
+  const t = newProcess({ sysroot: o.sysroot, stackSize: undefined });
   const { pages } = t.memory;
   pages.fill(Page.read | Page.write, memory.start / pageSize, memory.end / pageSize);
   pages[memory.readOnly / pageSize] = Page.read;

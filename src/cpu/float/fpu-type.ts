@@ -22,3 +22,6 @@ type FloatFunction<S extends readonly Type[]> = S extends readonly [infer Result
  * instruction, and nothing has changed.
  */
 export type Fpu = { readonly [O in FloatOp]: FloatFunction<(typeof ops)[O]> };
+
+/** The name by which emitted text calls the function of an operation. */
+export const floatName = (op: string): string => `fp_${op.replaceAll(".", "_")}`;

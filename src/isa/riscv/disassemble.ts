@@ -2,8 +2,8 @@
 import type { Field } from "../vocabulary.ts";
 import { aliases } from "./aliases.ts";
 import { csrName } from "./csrs.ts";
-import { formOf, lengthOf } from "./decode.ts";
-import { fieldValue, type Source } from "./encoding.ts";
+import { formOf } from "./decode.ts";
+import { fieldValue, lengthOf, type Source } from "./encoding.ts";
 import { fieldOf, formNamed, instructions, layoutOf, operandsOf } from "./instructions.ts";
 import { fliNames, fNames, registerNumber, roundingNames, xNames } from "./names.ts";
 

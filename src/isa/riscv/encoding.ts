@@ -32,6 +32,15 @@ export interface FixedBits {
   readonly match: number;
 }
 
+/** Bytes of the instruction that begins with this halfword: 2 or 4, the only lengths there are in the table. */
+export const lengthOf = (half: number): 2 | 4 => ((half & 3) === 3 ? 4 : 2);
+
+/** The bits by which a decoder chooses between forms first: `funct3` with the opcode, or the high bits of a halfword with its quadrant. */
+export const bucketOf = (bits: number): number =>
+  (bits & 3) === 3 ? 32 | ((bits & 0x7c) << 4) | ((bits >> 12) & 7) : ((bits >> 11) & 0x1c) | (bits & 3);
+/** Those bits themselves. */
+export const bucketBits = (length: 2 | 4): number => (length === 4 ? 0x707f : 0xe003);
+
 export function fieldValue(source: Source, bits: number): number {
   let value = 0;
   const { pieces } = source;

@@ -1,12 +1,20 @@
-// clone and clone3: arguments and what they must not be, by the rules of Linux's kernel/fork.c. Threads are made by threads.ts.
+// clone and clone3: arguments and what they must not be, by the rules of Linux's kernel/fork.c. Threads are made by
+// threads.ts, processes by fork.ts. A process that shares memory and handlers with another (CLONE_SIGHAND without
+// CLONE_THREAD) begins with these handlers, but does not share what becomes of them.
 
 import { readable } from "../../memory/guest-memory.ts";
 import { errno } from "../errno.ts";
+import { closeFd } from "../fds.ts";
 import { flagSet, pointer, size } from "../kinds.ts";
+import { newPidfd } from "../pidfds.ts";
+import { ProcessField } from "../processes.ts";
+import { isTraced, TraceEvent, wantsEvent } from "../ptrace.ts";
+import { stopAtEvent } from "../ptrace-stops.ts";
 import { type CallRow, call, type Kind } from "../row.ts";
+import { Sig, sigMax, signalName } from "../siginfo.ts";
 import type { Task } from "../task.ts";
-import { startThread } from "../threads.ts";
-import { u64 } from "../words.ts";
+import { type NewThread, startThread } from "../threads.ts";
+import { storeWords, u64 } from "../words.ts";
 
 const Clone = {
   VM: 0x100,
@@ -36,6 +44,8 @@ const Clone = {
 } as const;
 const namespaces =
   Clone.NEWNS | Clone.NEWCGROUP | Clone.NEWUTS | Clone.NEWIPC | Clone.NEWUSER | Clone.NEWPID | Clone.NEWNET;
+/** Of clone3 alone: it is one of clone's bits for the signal. */
+const NEWTIME = 0x80;
 /** The low bits of clone's flags are the signal that the parent gets. */
 const signalBits = 0xff;
 
@@ -48,33 +58,91 @@ interface Request {
   readonly parentTid: number;
   readonly childTid: number;
   readonly tls: number;
+  /** Where the descriptor of the new process goes. */
+  readonly pidfd: number;
+  /** The signal at its end. */
+  readonly signal: number;
+  readonly clearsHandlers: boolean;
 }
 
-function start(t: Task, { flags, stack, parentTid, childTid, tls }: Request): number {
+/** Programs that make no process need nothing of that. */
+const loadFork = () => require("../fork.ts") as typeof import("../fork.ts");
+
+function start(t: Task, request: Request): number {
+  const { flags, stack, parentTid, childTid, tls } = request;
   const has = (bit: number): boolean => (flags & bit) !== 0;
   if (has(Clone.FS) && (has(Clone.NEWNS) || has(Clone.NEWUSER))) return -errno.EINVAL;
   if (has(Clone.THREAD) && !has(Clone.SIGHAND)) return -errno.EINVAL;
   if (has(Clone.SIGHAND) && !has(Clone.VM)) return -errno.EINVAL;
   if (has(Clone.THREAD) && (has(Clone.NEWUSER) || has(Clone.NEWPID))) return -errno.EINVAL;
   if (has(namespaces)) return -errno.EPERM;
-  // A process of its own, or a thread with descriptors or a working directory of its own, cannot be had.
-  if (!has(Clone.THREAD) || !has(Clone.FS) || !has(Clone.FILES) || has(Clone.VFORK) || has(Clone.PIDFD))
-    return -errno.ENOSYS;
+  const event = eventOf(t, request);
   const where = (bit: number, address: number): number | undefined => (has(bit) ? address : undefined);
-  return startThread(t, {
+  const begins = {
     stack,
     tls: where(Clone.SETTLS, tls),
     parentTid: where(Clone.PARENT_SETTID, parentTid),
     childTid: where(Clone.CHILD_SETTID, childTid),
     clearTid: where(Clone.CHILD_CLEARTID, childTid),
+    traced: event !== 0 || has(Clone.PTRACE),
+  };
+  if (!has(Clone.THREAD)) return makeProcess(t, request, begins, event);
+  // A thread with descriptors or a working directory of its own cannot be had.
+  if (!has(Clone.FS) || !has(Clone.FILES) || has(Clone.VFORK) || has(Clone.PIDFD)) return -errno.ENOSYS;
+  const tid = startThread(t, begins);
+  if (tid > 0 && event !== 0) stopAtEvent(t, event, tid);
+  return tid;
+}
+
+/** The event that a tracer of the caller wants to see of the call, 0 for none. */
+function eventOf({ record }: Task, { flags, signal }: Request): number {
+  if (!isTraced(record) || (flags & Clone.UNTRACED) !== 0) return 0;
+  const forks = signal === Sig.CHLD ? TraceEvent.FORK : TraceEvent.CLONE;
+  const event = (flags & Clone.VFORK) !== 0 ? TraceEvent.VFORK : forks;
+  return wantsEvent(record, event) ? event : 0;
+}
+
+function makeProcess(
+  t: Task,
+  { flags, signal, pidfd, clearsHandlers }: Request,
+  begins: NewThread,
+  event: number,
+): number {
+  const has = (bit: number): boolean => (flags & bit) !== 0;
+  let fd = -1;
+  const made = ({ index }: { readonly index: number }): number => {
+    fd = newPidfd(t, index);
+    if (fd < 0) return fd;
+    return storeWords(t, pidfd, Int32Array.of(fd)) ? 0 : -errno.EFAULT;
+  };
+  const result = loadFork().forkProcess(t, {
+    ...begins,
+    exitSignal: signal > sigMax ? 0 : signal,
+    isSibling: has(Clone.PARENT),
+    sharesSpace: has(Clone.VM),
+    sharesFds: has(Clone.FILES),
+    sharesFiles: has(Clone.FS),
+    isVfork: has(Clone.VFORK),
+    clearsHandlers,
+    begun: (pid) => {
+      t.process.tracer?.made(t, pid, has(Clone.VFORK));
+      if (event !== 0) stopAtEvent(t, event, pid);
+    },
+    made: has(Clone.PIDFD) ? made : undefined,
   });
+  if (result < 0 && fd >= 0) closeFd(t.process.fds, fd);
+  if (result > 0 && has(Clone.VFORK)) t.process.tracer?.released(t, result);
+  if (result > 0 && has(Clone.VFORK)) stopAtEvent(t, TraceEvent.VFORK_DONE, result);
+  return result;
 }
 
 function clone(t: Task, word: number, stack: number, parentTid: number, tls: number, childTid: number): number {
   const flags = (word | 0) & ~signalBits;
   // The place for a descriptor is that for the id.
   if ((flags & Clone.PIDFD) !== 0 && (flags & (Clone.PARENT_SETTID | Clone.DETACHED)) !== 0) return -errno.EINVAL;
-  return start(t, { flags: flags & ~Clone.DETACHED, stack, parentTid, childTid, tls });
+  const signal = word & signalBits;
+  const ends = { signal, pidfd: parentTid, clearsHandlers: false };
+  return start(t, { flags: flags & ~Clone.DETACHED, stack, parentTid, childTid, tls, ...ends });
 }
 
 /** Words of struct clone_args, each 64 bits. */
@@ -95,6 +163,8 @@ const Args = {
 const firstSize = 64;
 const largestSize = 4096;
 const mostTids = 32;
+/** Programs' addresses end here, with the pages of Sv39. */
+const mostAddress = 2 ** 38;
 /** Flags of the upper word. */
 const clearSighand = 1;
 const intoCgroup = 2;
@@ -110,32 +180,53 @@ function clone3(t: Task, addr: number, bytes: number): number {
   const words = new Int32Array(known.buffer);
   const arg = (n: number): number => u64(words[2 * n]!, words[2 * n + 1]!);
   const [low, high] = [words[0]!, words[1]!];
-  if ((low & (Clone.DETACHED | signalBits)) !== 0 || (high & ~(intoCgroup | clearSighand)) !== 0) return -errno.EINVAL;
+  if ((low & (Clone.DETACHED | (signalBits & ~NEWTIME))) !== 0 || (high & ~(intoCgroup | clearSighand)) !== 0)
+    return -errno.EINVAL;
   if (arg(Args.setTidSize) > mostTids || (arg(Args.setTid) === 0) !== (arg(Args.setTidSize) === 0))
     return -errno.EINVAL;
   const signal = arg(Args.signal);
   if (signal > 64 || (signal !== 0 && (low & (Clone.THREAD | Clone.PARENT)) !== 0)) return -errno.EINVAL;
   if ((high & clearSighand) !== 0 && (low & Clone.SIGHAND) !== 0) return -errno.EINVAL;
   const [stack, stackSize] = [arg(Args.stack), arg(Args.stackSize)];
-  if ((stack === 0) !== (stackSize === 0)) return -errno.EINVAL;
-  if (arg(Args.setTidSize) !== 0 || (high & intoCgroup) !== 0) return -errno.EPERM;
+  if ((stack === 0) !== (stackSize === 0) || stack + stackSize > mostAddress) return -errno.EINVAL;
+  if (arg(Args.setTidSize) !== 0 || (high & intoCgroup) !== 0 || (low & NEWTIME) !== 0) return -errno.EPERM;
   return start(t, {
     flags: low,
     stack: stack + stackSize,
     parentTid: arg(Args.parentTid),
     childTid: arg(Args.childTid),
     tls: arg(Args.tls),
+    pidfd: arg(Args.pidfd),
+    signal,
+    clearsHandlers: (high & clearSighand) !== 0,
   });
+}
+
+/** What unshare knows beside namespaces. */
+const parts = Clone.THREAD | Clone.FS | Clone.SIGHAND | Clone.VM | Clone.FILES | Clone.SYSVSEM;
+
+/** Threads of a process have the same descriptors and view of the file system always: one of several cannot have its own. */
+function unshare(t: Task, wanted: number): number {
+  const has = (bit: number): boolean => (wanted & bit) !== 0;
+  if ((wanted & ~(parts | namespaces | NEWTIME)) !== 0) return -errno.EINVAL;
+  const threads = t.process.record.i32[ProcessField.threadCount]!;
+  if (has(Clone.THREAD | Clone.SIGHAND | Clone.VM) && threads > 1) return -errno.EINVAL;
+  if (has(Clone.VM) && t.process.site.pool !== undefined && loadFork().sharesMemory(t)) return -errno.EINVAL;
+  if (has(namespaces | NEWTIME) || (has(Clone.FS | Clone.FILES) && threads > 1)) return -errno.EPERM;
+  const error = has(Clone.FS) ? loadFork().unshareFiles(t.process) : 0;
+  return error < 0 || !has(Clone.FILES) ? error : loadFork().unshareFds(t.process);
 }
 
 const names = flagSet(Object.fromEntries(Object.entries(Clone).map(([name, bit]) => [`CLONE_${name}`, bit])));
 /** Flags, and below them the signal. */
 const cloneFlags: Kind<number> = {
   load: (_t, lo) => lo,
-  show: (_t, lo) => names((lo & ~signalBits) >>> 0) + ((lo & signalBits) === 0 ? "" : `|${lo & signalBits}`),
+  show: (_t, lo) =>
+    names((lo & ~signalBits) >>> 0) + ((lo & signalBits) === 0 ? "" : `|${signalName(lo & signalBits)}`),
 };
 
 export const cloneCalls: readonly CallRow[] = [
+  call(97, "unshare", [cloneFlags], "none", "quick", unshare),
   call(220, "clone", [cloneFlags, pointer, pointer, pointer, pointer], "int", "quick", clone),
   call(435, "clone3", [pointer, size], "int", "quick", clone3),
 ];

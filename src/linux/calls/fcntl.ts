@@ -1,16 +1,27 @@
-// fcntl and flock: descriptor flags are the guest's table's, everything else is the host's. Signals that the host would
-// send to the owner of a file would reach the emulator, so nothing here makes it send any.
+// fcntl and flock: descriptor flags are the guest's table's, record locks are by locks.ts, owners of files by
+// async-signals.ts, everything else is the host's.
 import { host } from "../../host/syscall.ts";
 import { accessible, Page, writable } from "../../memory/guest-memory.ts";
+import {
+  asyncSignal,
+  nameOfOwner,
+  noteAsync,
+  ownerNamed,
+  ownerOf,
+  setAsyncSignal,
+  setOwner,
+} from "../async-signals.ts";
 import { errno } from "../errno.ts";
 import { closeOnExec, hostFd, setCloseOnExec } from "../fds.ts";
 import { fd, flags, oneOf, size } from "../kinds.ts";
 import { showOpenFlags } from "../kinds-file.ts";
+import { askOfDescription, recordLock } from "../locks.ts";
 import { O, toGuestFlags, toHostFlags } from "../open-flags.ts";
 import { type CallRow, call, type Kind } from "../row.ts";
 import type { Task } from "../task.ts";
 import { hostOf } from "../transfer.ts";
 import { sleepIn } from "../wait.ts";
+import { loadWords, storeWords } from "../words.ts";
 import { duplicate } from "./descriptors.ts";
 
 const F = {
@@ -50,10 +61,6 @@ const F = {
 
 /** Commands whose argument is a number, or nothing, for the host as for the guest. */
 const byValue: ReadonlySet<number> = new Set([
-  F.F_SETOWN,
-  F.F_GETOWN,
-  F.F_SETSIG,
-  F.F_GETSIG,
   F.F_GETLEASE,
   F.F_CREATED_QUERY,
   F.F_SETPIPE_SZ,
@@ -101,7 +108,21 @@ function fcntl(t: Task, fd: number, command: number, argument: number): number {
       return found < 0 ? found : toGuestFlags(found);
     }
     case F.F_SETFL:
-      return host("fcntl", h, command, toHostFlags(value & ~O.ASYNC));
+      if ((value & O.ASYNC) !== 0) noteAsync(t, fd, h);
+      return host("fcntl", h, command, toHostFlags(value));
+    case F.F_SETOWN:
+      return setOwner(t, h, ownerNamed(value));
+    case F.F_GETOWN: {
+      const owner = ownerOf(t, h);
+      return typeof owner === "number" ? owner : nameOfOwner(owner);
+    }
+    case F.F_SETOWN_EX:
+    case F.F_GETOWN_EX:
+      return ownerStruct(t, h, command, argument);
+    case F.F_SETSIG:
+      return setAsyncSignal(t, h, value);
+    case F.F_GETSIG:
+      return host("fcntl", h, F.F_GETSIG) < 0 ? -errno.EBADF : asyncSignal(t, h);
     case F.F_DUPFD_QUERY: {
       const other = hostFd(fds, value);
       return other < 0 ? other : host("fcntl", h, command, other);
@@ -113,6 +134,9 @@ function fcntl(t: Task, fd: number, command: number, argument: number): number {
 
 function passOn(t: Task, h: number, command: number, argument: number): number {
   if (byValue.has(command)) return host("fcntl", h, command, argument | 0);
+  if (command === F.F_GETLK || command === F.F_SETLK || command === F.F_SETLKW)
+    return recordLock(t, h, command, argument);
+  if (command === F.F_OFD_GETLK) return askOfDescription(t, h, argument);
   const struct = byPointer.get(command);
   if (struct === undefined) return -errno.EINVAL;
   const [bytes, out] = struct;
@@ -121,6 +145,17 @@ function passOn(t: Task, h: number, command: number, argument: number): number {
     : accessible(t.memory, argument, bytes, Page.read);
   if (!usable) return -errno.EFAULT;
   return sleepIn(t, "fcntl", h, command, t.memory.hostBase + argument);
+}
+
+/** F_SETOWN_EX and F_GETOWN_EX: a `struct f_owner_ex`, type and id. */
+function ownerStruct(t: Task, h: number, command: number, addr: number): number {
+  if (command === F.F_SETOWN_EX) {
+    const words = loadWords(t, addr, 2);
+    return words === undefined ? -errno.EFAULT : setOwner(t, h, { type: words[0]!, id: words[1]! });
+  }
+  const owner = ownerOf(t, h);
+  if (typeof owner === "number") return owner;
+  return storeWords(t, addr, Int32Array.of(owner.type, owner.id)) ? 0 : -errno.EFAULT;
 }
 
 const LOCK_NB = 4;

@@ -3,9 +3,12 @@
 import { host } from "../../host/syscall.ts";
 import { Attr, type Attributes, attribute, maxGroups, privileged } from "../attributes.ts";
 import { errno } from "../errno.ts";
+import { parentId } from "../family.ts";
+import { newSession, setGroup } from "../groups.ts";
 import { int, pointer } from "../kinds.ts";
+import { ProcessField } from "../processes.ts";
 import { type CallRow, call, type Kind } from "../row.ts";
-import { whois } from "../targets.ts";
+import { guestProcess, whois } from "../targets.ts";
 import type { Task } from "../task.ts";
 import { loadWords, storeWords } from "../words.ts";
 
@@ -124,24 +127,27 @@ function setgroups(t: Task, length: number, addr: number): number {
 
 const getpid = (t: Task): number => t.process.pid;
 const gettid = (t: Task): number => t.tid;
-const getppid = (): number => host("getppid");
+const getppid = ({ process: { kernel, record } }: Task): number => parentId(kernel, record);
 
-/** Calls about another process by its id: 0 or its own id is the guest, an id of the engine's threads is nobody. */
+/** Calls about another process by its id, 0 for the caller's: a guest's, or one of the host; an id of the engine's threads is nobody. */
 const about =
-  (name: "getpgid" | "getsid") =>
+  (name: "getpgid" | "getsid", word: number) =>
   (t: Task, pid: number): number => {
-    const who = pid === 0 ? "self" : whois(t, pid);
-    return who === "none" ? -errno.ESRCH : host(name, who === "self" ? 0 : pid);
+    const process = pid === 0 ? t.process.record : guestProcess(t, pid);
+    if (process !== undefined) return process.i32[word]!;
+    return whois(t, pid) === "none" ? -errno.ESRCH : host(name, pid);
   };
 
 function setpgid(t: Task, pid: number, group: number): number {
-  if (group < 0) return -errno.EINVAL;
-  const who = pid === 0 ? "self" : whois(t, pid);
-  if (who === "none") return -errno.ESRCH;
-  return host("setpgid", who === "self" ? 0 : pid, group === t.process.pid ? 0 : group);
+  if ((group || pid) < 0) return -errno.EINVAL;
+  const { kernel, record } = t.process;
+  const target = pid === 0 ? record : guestProcess(t, pid);
+  if (target === undefined) return -errno.ESRCH;
+  if (pid !== 0 && pid !== target.i32[ProcessField.pid]) return -errno.EINVAL;
+  return setGroup(kernel, record, target, group);
 }
 
-const setsid = (): number => host("setsid");
+const setsid = ({ process: { kernel, record } }: Task): number => newSession(kernel, record);
 
 /** A uid_t or gid_t, where -1 leaves the id as it is. */
 const id: Kind<number> = { load: (_t, lo) => lo | 0, show: (_t, lo) => ((lo | 0) === -1 ? "-1" : String(lo >>> 0)) };
@@ -158,8 +164,8 @@ export const idsCalls: readonly CallRow[] = [
   call(151, "setfsuid", [id], "int", "quick", setFilesystem(Attr.ruid)),
   call(152, "setfsgid", [id], "int", "quick", setFilesystem(Attr.rgid)),
   call(154, "setpgid", [int, int], "none", "quick", setpgid),
-  call(155, "getpgid", [int], "int", "quick", about("getpgid")),
-  call(156, "getsid", [int], "int", "quick", about("getsid")),
+  call(155, "getpgid", [int], "int", "quick", about("getpgid", ProcessField.group)),
+  call(156, "getsid", [int], "int", "quick", about("getsid", ProcessField.session)),
   call(157, "setsid", [], "int", "quick", setsid),
   call(158, "getgroups", [int, pointer], "int", "quick", getgroups),
   call(159, "setgroups", [int, pointer], "none", "quick", setgroups),

@@ -10,6 +10,7 @@ import { bufferIn, bufferOut, vectorIn, vectorOut } from "../kinds-file.ts";
 import { call } from "../row.ts";
 import type { Task } from "../task.ts";
 import {
+  afterWrite,
   belowSizeLimit,
   hostAddress,
   hostOf,
@@ -50,7 +51,7 @@ function write(t: Task, fd: number, address: number, length: number): number {
   if (readable < 0)
     return written(t, onDescriptor(t, fd, h, sending, "write", h, ...refused(address, length, Page.read)));
   const n = belowSizeLimit(t, h, undefined, readable);
-  return n < 0 ? n : writeOut(t, fd, h, address, n);
+  return n < 0 ? n : afterWrite(t, fd, h, [{ address, length: n }], writeOut(t, fd, h, address, n));
 }
 
 function pread64(t: Task, fd: number, address: number, length: number, at: number): number {
@@ -110,7 +111,7 @@ function vectored(
     return onDescriptor(t, fd, h, out ? sending : receiving, name, h, vectorAddress, entries, from, 0, bits);
   };
   const n = segments.reduce((sum, { length }) => sum + length, 0);
-  return out ? written(t, moveAll(t, Math.min(n, most), move)) : move(0);
+  return out ? afterWrite(t, fd, h, segments, written(t, moveAll(t, Math.min(n, most), move))) : move(0);
 }
 
 /** What is left of a vector without its first bytes. */

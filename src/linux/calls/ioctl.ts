@@ -3,13 +3,26 @@
 import { loadU64, scratch } from "../../host/scratch.ts";
 import { host } from "../../host/syscall.ts";
 import { copyTo, readable, writable } from "../../memory/guest-memory.ts";
+import { nameOfOwner, noteAsync, ownerNamed, ownerOf, setOwner } from "../async-signals.ts";
 import { errno } from "../errno.ts";
 import { hostFd, installFd, setCloseOnExec } from "../fds.ts";
 import { fd, pointer } from "../kinds.ts";
-import { O } from "../open-flags.ts";
+import { O, toHostFlags } from "../open-flags.ts";
 import { type CallRow, call, type Kind } from "../row.ts";
 import type { Task } from "../task.ts";
+import {
+  afterOpen,
+  beforeChange,
+  control,
+  foreground,
+  giveUp,
+  resized,
+  sendKey,
+  session,
+  setForeground,
+} from "../terminals.ts";
 import { sleepIn } from "../wait.ts";
+import { loadWords, storeWords } from "../words.ts";
 
 /** in: the call reads it; out: it fills it; both; value: the argument is a number; none: there is no argument. */
 type Way = "in" | "out" | "both" | "value" | "none";
@@ -90,10 +103,6 @@ const rows: readonly Row[] = [
   [0x127e, "BLKROTATIONAL", "out", 2],
   [0x80045200, "RNDGETENTCNT", "out", 4],
   // Sockets.
-  [0x8901, "FIOSETOWN", "in", 4],
-  [0x8902, "SIOCSPGRP", "in", 4],
-  [0x8903, "FIOGETOWN", "out", 4],
-  [0x8904, "SIOCGPGRP", "out", 4],
   [0x8905, "SIOCATMARK", "out", 4],
   [0x8906, "SIOCGSTAMP", "out", 16],
   [0x8907, "SIOCGSTAMPNS", "out", 16],
@@ -119,6 +128,25 @@ const drains: ReadonlySet<number> = new Set([
   ...[0x5403, 0x5404, 0x5407, 0x5408, 0x5409, 0x5425, 0x402c542c, 0x402c542d],
 ]);
 
+/** Requests that are for the foreground of a terminal: the TCSETS, TCSETA, TCSBRK and TCFLSH families, TIOCSETD and breaks. */
+const changes: ReadonlySet<number> = new Set([
+  ...[0x5402, 0x5403, 0x5404, 0x5406, 0x5407, 0x5408, 0x5409, 0x540a, 0x540b, 0x5423, 0x5425, 0x5427, 0x5428],
+  ...[0x402c542b, 0x402c542c, 0x402c542d],
+]);
+
+/** Requests about the session and the groups of a terminal, of which the host knows nothing; and what tells of changes. */
+const Terminal = {
+  TIOCSCTTY: 0x540e,
+  TIOCGPGRP: 0x540f,
+  TIOCSPGRP: 0x5410,
+  TIOCGWINSZ: 0x5413,
+  TIOCSWINSZ: 0x5414,
+  TIOCNOTTY: 0x5422,
+  TIOCGSID: 0x5429,
+  TIOCSPTLCK: 0x40045431,
+  TIOCSIG: 0x40045436,
+} as const;
+
 /** Requests that name descriptors or addresses in their argument, or that are about the guest's table. */
 const Special = {
   TIOCGPTPEER: 0x5441,
@@ -128,6 +156,10 @@ const Special = {
   FICLONE: 0x40049409,
   FICLONERANGE: 0x4020940d,
   SIOCGIFCONF: 0x8912,
+  FIOSETOWN: 0x8901,
+  SIOCSPGRP: 0x8902,
+  FIOGETOWN: 0x8903,
+  SIOCGPGRP: 0x8904,
 } as const;
 
 const byRequest: ReadonlyMap<number, Row> = new Map(rows.map((row) => [row[0], row]));
@@ -140,15 +172,20 @@ function ioctl(t: Task, fd: number, request: number, argument: number): number {
     case Special.FIONCLEX:
       setCloseOnExec(t.process.fds, fd, request === Special.FIOCLEX);
       return 0;
-    case Special.FIOASYNC:
-      // The host would send SIGIO to the emulator.
-      return 0;
+    case Special.FIOASYNC: {
+      const on = readable(t.memory, argument, 4) === undefined ? undefined : t.memory.view.getInt32(argument, true);
+      if (on === undefined) return -errno.EFAULT;
+      if (on !== 0) noteAsync(t, fd, h);
+      scratch.i32[0] = on;
+      return host("ioctl", h, request, scratch.address);
+    }
+    case Special.FIOSETOWN:
+    case Special.SIOCSPGRP:
+    case Special.FIOGETOWN:
+    case Special.SIOCGPGRP:
+      return owner(t, h, request, argument);
     case Special.TIOCGPTPEER:
-      return installFd(
-        t.process.fds,
-        host("ioctl", h, request, (argument | O.CLOEXEC) >>> 0),
-        (argument & O.CLOEXEC) !== 0,
-      );
+      return openPeer(t, h, argument);
     case Special.FICLONE: {
       const source = hostFd(t.process.fds, argument | 0);
       return source < 0 ? source : host("ioctl", h, request, source);
@@ -157,14 +194,55 @@ function ioctl(t: Task, fd: number, request: number, argument: number): number {
       return cloneRange(t, h, argument);
     case Special.SIOCGIFCONF:
       return interfaceList(t, h, argument);
+    case Terminal.TIOCSCTTY:
+      return control(t, h, argument === 1);
+    case Terminal.TIOCNOTTY:
+      return giveUp(t, h);
+    case Terminal.TIOCGPGRP:
+      return storeId(t, argument, foreground(t, h));
+    case Terminal.TIOCGSID:
+      return storeId(t, argument, session(t, h));
+    case Terminal.TIOCSPGRP:
+      return setForeground(t, h, loadWords(t, argument, 1)?.[0]);
+    case Terminal.TIOCSIG:
+      return sendKey(t, h, argument);
     default:
       return byTable(t, h, request, argument);
   }
 }
 
+/** The owner of a socket: a process's id, or that of a group, negative. */
+function owner(t: Task, h: number, request: number, addr: number): number {
+  // Of sockets alone.
+  const known = host("ioctl", h, Special.FIOGETOWN, scratch.address);
+  if (known < 0) return known;
+  if (request === Special.FIOSETOWN || request === Special.SIOCSPGRP) {
+    if (readable(t.memory, addr, 4) === undefined) return -errno.EFAULT;
+    return setOwner(t, h, ownerNamed(t.memory.view.getInt32(addr, true)));
+  }
+  const found = ownerOf(t, h);
+  if (typeof found === "number") return found;
+  return copyTo(t.memory, addr, new Uint8Array(Int32Array.of(nameOfOwner(found)).buffer)) ? 0 : -errno.EFAULT;
+}
+
+/** TIOCGPTPEER: the slave of a master. */
+function openPeer(t: Task, h: number, flags: number): number {
+  const slave = host("ioctl", h, Special.TIOCGPTPEER, toHostFlags(flags | O.NOCTTY | O.CLOEXEC) >>> 0);
+  if (slave >= 0) afterOpen(t, slave, flags);
+  return installFd(t.process.fds, slave, (flags & O.CLOEXEC) !== 0);
+}
+
+/** Stores an id that was found, or passes an error on. */
+const storeId = (t: Task, address: number, id: number): number =>
+  id < 0 ? id : storeWords(t, address, Int32Array.of(id)) ? 0 : -errno.EFAULT;
+
 function byTable(t: Task, h: number, request: number, argument: number): number {
   const row = byRequest.get(request);
   if (row === undefined) return -errno.ENOTTY;
+  if (changes.has(request)) {
+    const refused = beforeChange(t, h);
+    if (refused < 0) return refused;
+  }
   const [, , way, bytes] = row;
   const call: typeof host = drains.has(request) ? (...args) => sleepIn(t, ...args) : host;
   if (way === "value" || way === "none") return call("ioctl", h, request, way === "none" ? 0 : argument | 0);
@@ -179,8 +257,22 @@ function byTable(t: Task, h: number, request: number, argument: number): number 
     const result = host("ioctl", h, request, scratch.address);
     return result < 0 ? result : -errno.EFAULT;
   }
+  if (request === Terminal.TIOCSWINSZ) return resize(t, h);
   const result = call("ioctl", h, request, scratch.address);
+  // A slave can be opened from now on.
+  if (result >= 0 && request === Terminal.TIOCSPTLCK) t.process.fds.hasMasters = true;
   if (result >= 0 && way !== "in") copyTo(t.memory, argument, scratch.bytes.subarray(0, bytes));
+  return result;
+}
+
+/** TIOCSWINSZ, with the new size in `scratch`. Who is in the foreground hears of a change. */
+function resize(t: Task, h: number): number {
+  const wanted = scratch.i32.slice(0, 2);
+  const known = host("ioctl", h, Terminal.TIOCGWINSZ, scratch.address) === 0;
+  const isSame = known && wanted.every((word, i) => word === scratch.i32[i]);
+  scratch.i32.set(wanted);
+  const result = host("ioctl", h, Terminal.TIOCSWINSZ, scratch.address);
+  if (result === 0 && !isSame) resized(t, h);
   return result;
 }
 
@@ -219,7 +311,7 @@ function interfaceList(t: Task, h: number, argument: number): number {
 
 const names: ReadonlyMap<number, string> = new Map<number, string>([
   ...rows.map(([request, name]) => [request, name] as const),
-  ...Object.entries(Special).map(([name, request]) => [request, name] as const),
+  ...Object.entries({ ...Special, ...Terminal }).map(([name, request]) => [request, name] as const),
 ]);
 
 const requestKind: Kind<number> = {

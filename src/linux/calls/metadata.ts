@@ -146,6 +146,7 @@ function readlinkat(t: Task, from: number, name: string, address: number, room: 
 }
 
 function storeLink(t: Task, node: ProcNode, address: number, room: number): number {
+  if (node.kind === "forbidden" && node.link) return -errno.EACCES;
   if (node.kind !== "link" && node.kind !== "open") return -errno.EINVAL;
   const text = Buffer.from(node.kind === "link" ? node.target : node.text, "latin1").subarray(0, room);
   return copyTo(t.memory, address, text) ? text.length : -errno.EFAULT;

@@ -33,6 +33,7 @@ import {
 } from "../kinds-net.ts";
 import { timespec } from "../kinds-time.ts";
 import { loadMessage, Msg, receiveBuffer, receivedName, receiveMessage, sendBuffer, sendMessage } from "../message.ts";
+import { noteConnected, noteListener, notePair } from "../peers.ts";
 import { type CallRow, call } from "../row.ts";
 import { addressBytes, addressRoom, addressToHost, closeHelpers, finishBind, storeAddress } from "../sockaddr.ts";
 import type { Task } from "../task.ts";
@@ -48,6 +49,7 @@ const socketOf = (t: Task, fdNumber: number): number => hostFd(t.process.fds, fd
 // ---- making sockets
 
 // Their options and messages carry pointers into the program's memory.
+const AF_UNIX = 1;
 const AF_RDS = 21;
 const AF_XDP = 44;
 const isRefused = (family: number): boolean => family === AF_RDS || family === AF_XDP;
@@ -71,6 +73,7 @@ function socketpair(t: Task, family: number, type: number, protocol: number, add
   if (first < 0) host("close", two);
   else if (second < 0) closeFd(t.process.fds, first);
   if (second < 0) return second;
+  if (family === AF_UNIX) notePair(t, one, two);
   t.memory.view.setInt32(addr, first, true);
   t.memory.view.setInt32(addr + 4, second, true);
   return 0;
@@ -97,7 +100,9 @@ function bind(t: Task, fdNumber: number, addr: number, length: number): number {
 
 function listen(t: Task, fdNumber: number, backlog: number): number {
   const h = socketOf(t, fdNumber);
-  return h < 0 ? h : host("listen", h, backlog);
+  const result = h < 0 ? h : host("listen", h, backlog);
+  if (result === 0) noteListener(t, h);
+  return result;
 }
 
 function connect(t: Task, fdNumber: number, addr: number, length: number): number {
@@ -107,6 +112,7 @@ function connect(t: Task, fdNumber: number, addr: number, length: number): numbe
   const address = addressToHost(t, addr, length);
   if (typeof address === "number") return address;
   const result = sleepOn(t, h, connecting, "connect", h, addressRoom.address, address.length);
+  if (result === 0) noteConnected(t, h, addressRoom.bytes.subarray(0, address.length));
   closeHelpers(address);
   return result;
 }

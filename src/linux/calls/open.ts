@@ -12,6 +12,7 @@ import { Look, openPlace, type Place, resolve } from "../paths.ts";
 import { directoryRecords, makeFile, type ProcNode, showsEmulator } from "../proc.ts";
 import { type CallRow, call, type Kind } from "../row.ts";
 import type { Task } from "../task.ts";
+import { afterOpen, openControlling } from "../terminals.ts";
 import { beforeResize } from "../truncation.ts";
 import { sleepIn } from "../wait.ts";
 import { loadWords } from "../words.ts";
@@ -30,6 +31,7 @@ function open(t: Task, from: number, name: string, flags: number, permissions: n
   if (typeof p === "number") return p;
   if (p.magic && (resolveBits & (Resolve.NO_MAGICLINKS | Resolve.NO_SYMLINKS)) !== 0) return -errno.ELOOP;
   if (p.node !== undefined) return openNode(t, p.node, p.guest ?? name, flags);
+  if (p.guest === "/dev/tty" && (flags & O.PATH) === 0) return install(t, openControlling(t, flags), flags);
   if ((flags & O.TRUNC) !== 0 && (flags & O.PATH) === 0) announceTruncation(t, p);
   return install(t, openPlace(p, flags, masked(t.process.files, permissions), resolveBits, openingBy(t)), flags);
 }
@@ -46,6 +48,7 @@ function install(t: Task, h: number, flags: number): number {
     host("close", h);
     return -errno.EACCES;
   }
+  afterOpen(t, h, flags);
   return installFd(t.process.fds, h, (flags & O.CLOEXEC) !== 0);
 }
 
@@ -66,6 +69,7 @@ function openNode(t: Task, node: ProcNode, name: string, flags: number): number 
     const h = makeFile(name, directoryRecords(name, node.entries(t)), 0o555, 0);
     return installFd(fds, h, cloexec, FdKind.directory);
   }
+  if (node.kind === "forbidden") return -errno.EACCES;
   if (node.kind !== "file" && node.kind !== "memory") return -errno.ELOOP;
   if ((flags & O.DIRECTORY) !== 0) return -errno.ENOTDIR;
   if (access !== 0 && (node.mode & 0o222) === 0) return -errno.EACCES;
@@ -110,7 +114,7 @@ function openConfined(t: Task, from: number, name: string, flags: number, permis
   const base = from === AT_FDCWD ? t.process.files.words[FsWord.cwd]! : hostFd(t.process.fds, from);
   if (base < 0) return base;
   scratch.i32.fill(0, 0, howWords);
-  scratch.i32[0] = toHostFlags((flags & ~O.ASYNC) | O.CLOEXEC);
+  scratch.i32[0] = toHostFlags((flags & ~O.ASYNC) | O.NOCTTY | O.CLOEXEC);
   scratch.i32[2] = masked(t.process.files, permissions);
   scratch.i32[4] = bits | Resolve.NO_MAGICLINKS;
   return install(t, sleepIn(t, "openat2", base, cstring(name), scratch.address, howBytes), flags);

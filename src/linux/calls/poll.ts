@@ -4,8 +4,9 @@ import { monotonic } from "../../host/clock.ts";
 import { newScratch, reserve } from "../../host/scratch.ts";
 import { arch, host } from "../../host/syscall.ts";
 import { accessibleLength, Page, readable, writable } from "../../memory/guest-memory.ts";
+import { epollName } from "../closing.ts";
 import { errno, restart } from "../errno.ts";
-import { closeFd, FdKind, fdKind, hostFd, installFd, maxFds } from "../fds.ts";
+import { closeFd, FdKind, fdKind, hostFd, installFd, maxFds, setRegisteredFd } from "../fds.ts";
 import { fd, int, size, uint } from "../kinds.ts";
 import {
   epollEvent,
@@ -19,6 +20,7 @@ import {
 } from "../kinds-poll.ts";
 import { sigset } from "../kinds-signal.ts";
 import { timespec } from "../kinds-time.ts";
+import { ProcessField } from "../processes.ts";
 import { type CallRow, call } from "../row.ts";
 import { Sig } from "../siginfo.ts";
 import { registerSignalFd } from "../signalfd-table.ts";
@@ -196,7 +198,7 @@ const hostData = hostEventBytes - 8;
 /** The most records that one call gives: the guest asks again. */
 const mostEvents = 4096;
 const EPOLL_CLOEXEC = 0o2000000;
-const EPOLL_CTL_DEL = 2;
+const [EPOLL_CTL_ADD, EPOLL_CTL_DEL] = [1, 2];
 const records = newScratch(64 * hostEventBytes);
 
 function epollCreate1(t: Task, flag: number): number {
@@ -215,7 +217,12 @@ function epollCtl(t: Task, epfd: number, op: number, fdNumber: number, addr: num
     records.i32[hostData / 4] = words[2]!;
     records.i32[hostData / 4 + 1] = words[3]!;
   }
-  return host("epoll_ctl", set, op, h, records.address);
+  const { kernel, record, site, fds } = t.process;
+  const name = epollName(fds, kernel, site.bundle.tables, record.i32[ProcessField.fdsTable]!, fdNumber);
+  if (name < 0) return name;
+  const result = host("epoll_ctl", set, op, name, records.address);
+  if (result === 0 && op === EPOLL_CTL_ADD) setRegisteredFd(fds, fdNumber, name);
+  return result;
 }
 
 const INT_MAX = 0x7fffffff;

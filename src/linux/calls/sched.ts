@@ -1,14 +1,19 @@
-// Scheduling: CPUs, policies, priorities. A guest thread is a thread of the host, so its scheduling is the host's:
-// what names the guest is passed on for the thread that runs it, what names the engine's other threads is nobody.
+// Scheduling: CPUs, policies, priorities. What names a guest thread is passed on for the host's thread that runs it, what
+// names the engine's other threads is nobody: scheduling.ts.
 import type { HostCall } from "../../host/numbers.ts";
 import { addressOf, host } from "../../host/syscall.ts";
 import { copyTo, readable } from "../../memory/guest-memory.ts";
+import { runnerOf } from "../accounting.ts";
+import { Attr, attribute } from "../attributes.ts";
 import { errno } from "../errno.ts";
 import { int, oneOf, pointer, uint } from "../kinds.ts";
 import { timespecOut } from "../kinds-time.ts";
+import { ProcessField } from "../processes.ts";
 import { type CallRow, call } from "../row.ts";
-import { whois } from "../targets.ts";
+import { hostThread, schedulingChanges } from "../scheduling.ts";
+import { guestProcesses } from "../targets.ts";
 import type { Task } from "../task.ts";
+import { threadsOf } from "../tasks.ts";
 import { loadWords, storeWords } from "../words.ts";
 
 // What the host fills or reads: a CPU mask, a struct sched_attr, which may be as long as a page.
@@ -16,13 +21,6 @@ const bytes = new Uint8Array(new SharedArrayBuffer(4096));
 const words = new Int32Array(bytes.buffer);
 const address = addressOf(bytes);
 const longestMask = 1024;
-
-/** The host's number for a thread that the guest names: 0 for itself. Undefined for the engine's. */
-function hostTid(t: Task, pid: number): number | undefined {
-  const who = pid === 0 ? "self" : whois(t, pid);
-  if (who === "none") return undefined;
-  return who === "self" ? 0 : pid;
-}
 
 const schedYield = (): number => host("sched_yield");
 
@@ -36,7 +34,7 @@ function getcpu(t: Task, cpu: number, node: number): number {
 
 function schedGetaffinity(t: Task, pid: number, length: number, addr: number): number {
   if (length % 8 !== 0) return -errno.EINVAL;
-  const tid = hostTid(t, pid);
+  const tid = hostThread(t, pid);
   if (tid === undefined) return -errno.ESRCH;
   const result = host("sched_getaffinity", tid, Math.min(length, longestMask), address);
   if (result < 0) return result;
@@ -49,14 +47,15 @@ function schedSetaffinity(t: Task, pid: number, length: number, addr: number): n
   const count = Math.min(length, own);
   const mask = readable(t.memory, addr, count);
   if (mask === undefined) return -errno.EFAULT;
-  const tid = hostTid(t, pid);
+  const tid = hostThread(t, pid);
   if (tid === undefined) return -errno.ESRCH;
   bytes.set(mask);
+  schedulingChanges(t);
   return host("sched_setaffinity", tid, count, address);
 }
 
 function schedGetscheduler(t: Task, pid: number): number {
-  const tid = hostTid(t, pid);
+  const tid = hostThread(t, pid);
   return tid === undefined ? -errno.ESRCH : host("sched_getscheduler", tid);
 }
 
@@ -73,9 +72,10 @@ function withParam(t: Task, pid: number, addr: number, then: (tid: number) => nu
   if (pid < 0) return -errno.EINVAL;
   const param = loadWords(t, addr, 1);
   if (param === undefined) return -errno.EFAULT;
-  const tid = hostTid(t, pid);
+  const tid = hostThread(t, pid);
   if (tid === undefined) return -errno.ESRCH;
   words.set(param);
+  schedulingChanges(t);
   return then(tid);
 }
 
@@ -84,7 +84,7 @@ const getting =
   (name: HostCall, count: number) =>
   (t: Task, pid: number, addr: number): number => {
     if (addr === 0 && name === "sched_getparam") return -errno.EINVAL;
-    const tid = hostTid(t, pid);
+    const tid = hostThread(t, pid);
     if (tid === undefined) return -errno.ESRCH;
     const result = host(name, tid, address);
     if (result < 0) return result;
@@ -95,7 +95,7 @@ const smallestAttr = 48;
 
 function schedGetattr(t: Task, pid: number, addr: number, length: number, flags: number): number {
   if (addr === 0 || flags !== 0 || length < smallestAttr || length > bytes.length) return -errno.EINVAL;
-  const tid = hostTid(t, pid);
+  const tid = hostThread(t, pid);
   if (tid === undefined) return -errno.ESRCH;
   const result = host("sched_getattr", tid, address, length, 0);
   if (result < 0) return result;
@@ -110,8 +110,9 @@ function schedSetattr(t: Task, pid: number, addr: number, flags: number): number
   const fits = length >= smallestAttr && length <= bytes.length;
   const attr = fits ? readable(t.memory, addr, length) : undefined;
   if (fits && attr === undefined) return -errno.EFAULT;
-  const tid = hostTid(t, pid);
+  const tid = hostThread(t, pid);
   if (tid === undefined) return -errno.ESRCH;
+  schedulingChanges(t);
   if (attr) bytes.set(attr);
   else words[0] = length;
   const result = host("sched_setattr", tid, address, 0);
@@ -123,35 +124,79 @@ function schedSetattr(t: Task, pid: number, addr: number, flags: number): number
 const schedGetPriorityMax = (_t: Task, policy: number): number => host("sched_get_priority_max", policy);
 const schedGetPriorityMin = (_t: Task, policy: number): number => host("sched_get_priority_min", policy);
 
-// `which` of getpriority and setpriority; those of the ioprio calls are one more.
-const prioProcess = 0;
-const ioprioProcess = 1;
+// ---- nice values and I/O priorities, of a thread, of all of a process group, of all of a user
 
-const ofWhom = (t: Task, which: number, process: number, who: number): number | undefined =>
-  which === process ? hostTid(t, who) : who;
+/** `which` of getpriority and setpriority; those of the ioprio calls are one more. */
+const Which = { PROCESS: 0, PGRP: 1, USER: 2 } as const;
 
-function getpriority(t: Task, which: number, who: number): number {
-  const target = ofWhom(t, which, prioProcess, who);
-  return target === undefined ? -errno.ESRCH : host("getpriority", which, target);
+/** What the host is asked about: threads of its own, or a group or user. */
+interface Meant {
+  readonly which: number;
+  readonly targets: readonly number[];
 }
+
+/** Whom the calls mean, undefined for nobody. Groups and users without a guest are the host's. */
+function meant(t: Task, which: number, who: number): Meant | undefined {
+  const { kernel, record, attributes } = t.process;
+  if (which === Which.PROCESS) {
+    const tid = hostThread(t, who);
+    return tid === undefined ? undefined : { which, targets: [tid] };
+  }
+  const word = which === Which.PGRP ? ProcessField.group : ProcessField.attributes + Attr.ruid;
+  const wanted = who !== 0 ? who : which === Which.PGRP ? record.i32[word]! : attribute(attributes, Attr.ruid);
+  const targets: number[] = [];
+  for (const process of guestProcesses(t)) {
+    if (process.i32[word] !== (wanted | 0)) continue;
+    for (const task of threadsOf(kernel, process.index)) {
+      const tid = task === t.index ? 0 : runnerOf(kernel, task);
+      if (tid !== 0 || task === t.index) targets.push(tid);
+    }
+  }
+  return targets.length > 0 ? { which: Which.PROCESS, targets } : { which, targets: [who] };
+}
+
+const isWhich = (which: number): boolean => which >= Which.PROCESS && which <= Which.USER;
+
+/** Asks about each; the best answer counts, an error where there is no other. */
+function best(
+  asked: Meant | undefined,
+  choose: (...values: number[]) => number,
+  ask: (which: number, tid: number) => number,
+): number {
+  if (asked === undefined) return -errno.ESRCH;
+  const answers = asked.targets.map((tid) => ask(asked.which, tid));
+  const good = answers.filter((answer) => answer >= 0);
+  return good.length > 0 ? choose(...good) : answers[0]!;
+}
+
+/** Changes each; an error counts. */
+function worst(asked: Meant | undefined, change: (which: number, tid: number) => number): number {
+  if (asked === undefined) return -errno.ESRCH;
+  return Math.min(...asked.targets.map((tid) => change(asked.which, tid)));
+}
+
+const getpriority = (t: Task, which: number, who: number): number =>
+  isWhich(which) ? best(meant(t, which, who), Math.max, (w, tid) => host("getpriority", w, tid)) : -errno.EINVAL;
 
 function setpriority(t: Task, which: number, who: number, nice: number): number {
-  const target = ofWhom(t, which, prioProcess, who);
-  return target === undefined ? -errno.ESRCH : host("setpriority", which, target, nice);
+  if (!isWhich(which)) return -errno.EINVAL;
+  schedulingChanges(t);
+  return worst(meant(t, which, who), (w, tid) => host("setpriority", w, tid, nice));
 }
 
-function ioprioGet(t: Task, which: number, who: number): number {
-  const target = ofWhom(t, which, ioprioProcess, who);
-  return target === undefined ? -errno.ESRCH : host("ioprio_get", which, target);
-}
+const ioprioGet = (t: Task, which: number, who: number): number =>
+  isWhich(which - 1)
+    ? best(meant(t, which - 1, who), Math.min, (w, tid) => host("ioprio_get", w + 1, tid))
+    : -errno.EINVAL;
 
 function ioprioSet(t: Task, which: number, who: number, priority: number): number {
-  const target = ofWhom(t, which, ioprioProcess, who);
-  return target === undefined ? -errno.ESRCH : host("ioprio_set", which, target, priority);
+  if (!isWhich(which - 1)) return -errno.EINVAL;
+  schedulingChanges(t);
+  return worst(meant(t, which - 1, who), (w, tid) => host("ioprio_set", w + 1, tid, priority));
 }
 
 const policy = oneOf({ OTHER: 0, FIFO: 1, RR: 2, BATCH: 3, IDLE: 5, DEADLINE: 6 }, "SCHED_");
-const which = oneOf({ PROCESS: 0, PGRP: 1, USER: 2 }, "PRIO_");
+const which = oneOf(Which, "PRIO_");
 const ioWhich = oneOf({ PROCESS: 1, PGRP: 2, USER: 3 }, "IOPRIO_WHO_");
 const timespecWords = 4;
 

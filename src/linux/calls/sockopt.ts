@@ -4,17 +4,21 @@ import { newScratch, reserve, storeU64 } from "../../host/scratch.ts";
 import { host } from "../../host/syscall.ts";
 import { accessibleLength, copyTo, Page, readable, writable } from "../../memory/guest-memory.ts";
 import { errno } from "../errno.ts";
-import { hostFd, installFd } from "../fds.ts";
+import { hostFd } from "../fds.ts";
+import { askForSenders, peerOf } from "../peers.ts";
+import { installPidfd } from "../pidfds.ts";
 import { emulatorPid } from "../proc.ts";
 import type { Task } from "../task.ts";
 
 const SOL_SOCKET = 1;
 const Option = {
+  PASSCRED: 16,
   PEERCRED: 17,
   ATTACH_FILTER: 26,
   ATTACH_BPF: 50,
   ATTACH_REUSEPORT_CBPF: 51,
   ATTACH_REUSEPORT_EBPF: 52,
+  PASSPIDFD: 76,
   PEERPIDFD: 77,
 } as const;
 
@@ -52,6 +56,7 @@ export function setsockopt(
   if (length < 0) return -errno.EINVAL;
   if (isRefusedOption(levelNumber, name)) return -errno.ENOPROTOOPT;
   if (levelNumber === SOL_SOCKET) {
+    if (name === Option.PASSCRED || name === Option.PASSPIDFD) askForSenders(t.process.kernel);
     if (name === Option.ATTACH_FILTER || name === Option.ATTACH_REUSEPORT_CBPF)
       return attachFilter(t, h, name, addr, length);
     if (name === Option.ATTACH_BPF || name === Option.ATTACH_REUSEPORT_EBPF) return -errno.EINVAL;
@@ -98,21 +103,24 @@ export function getsockopt(
   const result = host("getsockopt", h, levelNumber, name, values.address, cells.address);
   if (result < 0) return result;
   const length = cells.i32[0]!;
-  const failed = levelNumber === SOL_SOCKET ? ownValue(t, name, length, addr) : 0;
+  const failed = levelNumber === SOL_SOCKET ? ownValue(t, h, name, length, addr) : 0;
   if (failed < 0) return failed;
   if (!copyTo(t.memory, addr, values.bytes.subarray(0, Math.min(length, room) * unit))) return -errno.EFAULT;
   return copyTo(t.memory, lengthAddr, cells.bytes.subarray(0, 4)) ? 0 : -errno.EFAULT;
 }
 
-/** Puts what is the guest's own into an option's value: its process id, a descriptor. Answers 0, or -errno. */
-function ownValue(t: Task, name: number, length: number, addr: number): number {
+/** Puts what guests are to each other into an option's value: process ids, a descriptor. Answers 0, or -errno. */
+function ownValue(t: Task, h: number, name: number, length: number, addr: number): number {
   const { i32 } = values;
-  if (name === Option.PEERCRED && length >= 4 && i32[0] === emulatorPid) i32[0] = t.process.pid;
+  if (name === Option.PEERCRED && length >= 12 && i32[0] === emulatorPid) {
+    const peer = peerOf(t, h);
+    if (peer !== undefined) i32.set([peer.pid, peer.uid, peer.gid]);
+  }
   if (name !== Option.PEERPIDFD || length < 4) return 0;
   if (writable(t.memory, addr, 4) === undefined) {
     host("close", i32[0]);
     return -errno.EFAULT;
   }
-  i32[0] = installFd(t.process.fds, i32[0]!, true);
+  i32[0] = installPidfd(t, i32[0]!, () => peerOf(t, h)?.pid, true);
   return Math.min(i32[0]!, 0);
 }

@@ -1,13 +1,13 @@
-// About the machine and the system: names, figures, random bytes, capabilities, memory of processes. And what an
+// About the machine and the system: names, figures, random bytes, capabilities. And what an
 // unprivileged process of any Linux is refused.
 import { release } from "node:os";
 import { addressOf, host } from "../../host/syscall.ts";
-import { accessibleLength, copyTo, Page, readable, writable } from "../../memory/guest-memory.ts";
+import { accessibleLength, copyTo, Page, writable } from "../../memory/guest-memory.ts";
 import { Attr, attribute, privileged } from "../attributes.ts";
 import { type ErrnoName, errno } from "../errno.ts";
-import { flags, int, pointer, size, uint } from "../kinds.ts";
+import { flags, pointer, size, uint } from "../kinds.ts";
 import { type CallRow, call } from "../row.ts";
-import { isOwnPid, whois } from "../targets.ts";
+import { whois } from "../targets.ts";
 import type { Task } from "../task.ts";
 import { moveAll, sleepIn } from "../wait.ts";
 import { loadWords, storeWords } from "../words.ts";
@@ -113,78 +113,6 @@ function capset(t: Task, header: number, data: number): number {
   return within ? 0 : -errno.EPERM;
 }
 
-// ---- memory of processes
-
-const vectorLimit = 1024;
-const two32 = 2 ** 32;
-
-interface Piece {
-  readonly base: number;
-  readonly length: number;
-}
-
-/** An array of iovecs, or an error. */
-function loadVector(t: Task, addr: number, count: number): Piece[] | number {
-  if (count > vectorLimit) return -errno.EINVAL;
-  const words = loadWords(t, addr, count * 4);
-  if (words === undefined) return -errno.EFAULT;
-  const pieces = Array.from({ length: count }, (_, i) => {
-    const [a, b, c, d] = words.subarray(4 * i, 4 * i + 4);
-    return { base: (b! >>> 0) * two32 + (a! >>> 0), length: (d! >>> 0) * two32 + (c! >>> 0) };
-  });
-  return pieces.some((piece) => piece.length >= 2 ** 63) ? -errno.EINVAL : pieces;
-}
-
-/** Moves bytes between two lists of pieces until one ends or a byte cannot be moved. Answers how many. */
-function moveBytes(
-  t: Task,
-  to: readonly Piece[],
-  from: readonly Piece[],
-): { readonly moved: number; readonly fault: boolean } {
-  let moved = 0;
-  let [i, atTo, j, atFrom] = [0, 0, 0, 0];
-  for (;;) {
-    while (i < to.length && atTo === to[i]!.length) [i, atTo] = [i + 1, 0];
-    while (j < from.length && atFrom === from[j]!.length) [j, atFrom] = [j + 1, 0];
-    if (i === to.length || j === from.length) return { moved, fault: false };
-    const source = from[j]!.base + atFrom;
-    const target = to[i]!.base + atTo;
-    const wanted = Math.min(from[j]!.length - atFrom, to[i]!.length - atTo);
-    const n = Math.min(
-      accessibleLength(t.memory, source, wanted, Page.read),
-      accessibleLength(t.memory, target, wanted, Page.write),
-    );
-    if (n > 0) copyTo(t.memory, target, readable(t.memory, source, n)!);
-    moved += n;
-    if (n < wanted) return { moved, fault: true };
-    atTo += n;
-    atFrom += n;
-  }
-}
-
-/** process_vm_readv and process_vm_writev, between a guest and itself. */
-const processVm =
-  (writes: boolean) =>
-  (
-    t: Task,
-    pid: number,
-    local: number,
-    localCount: number,
-    remote: number,
-    remoteCount: number,
-    options: number,
-  ): number => {
-    if (options !== 0) return -errno.EINVAL;
-    const here = loadVector(t, local, localCount);
-    if (typeof here === "number") return here;
-    const there = loadVector(t, remote, remoteCount);
-    if (typeof there === "number") return there;
-    if (!isOwnPid(t, pid))
-      return whois(t, pid) === "host" && host("kill", pid, 0) !== -errno.ESRCH ? -errno.EPERM : -errno.ESRCH;
-    const { moved, fault } = writes ? moveBytes(t, there, here) : moveBytes(t, here, there);
-    return moved === 0 && fault ? -errno.EFAULT : moved;
-  };
-
 // ---- refusals
 
 const refuse = (nr: number, name: string, why: ErrnoName): CallRow =>
@@ -194,12 +122,10 @@ const refusals: readonly CallRow[] = [
   refuse(18, "lookup_dcookie", "EPERM"),
   refuse(58, "vhangup", "EPERM"),
   refuse(89, "acct", "EPERM"),
-  refuse(97, "unshare", "EPERM"),
   refuse(104, "kexec_load", "EPERM"),
   refuse(105, "init_module", "EPERM"),
   refuse(106, "delete_module", "EPERM"),
   refuse(116, "syslog", "EPERM"),
-  refuse(117, "ptrace", "EPERM"),
   refuse(142, "reboot", "EPERM"),
   refuse(161, "sethostname", "EPERM"),
   refuse(162, "setdomainname", "EPERM"),
@@ -230,8 +156,6 @@ export const systemCalls: readonly CallRow[] = [
   call(92, "personality", [uint], "int", "quick", personality),
   call(160, "uname", [pointer], "none", "quick", uname),
   call(179, "sysinfo", [pointer], "none", "quick", sysinfo),
-  call(270, "process_vm_readv", [int, pointer, size, pointer, size, size], "int", "quick", processVm(false)),
-  call(271, "process_vm_writev", [int, pointer, size, pointer, size, size], "int", "quick", processVm(true)),
   call(278, "getrandom", [pointer, size, randomFlags], "int", "restart", getrandom),
   ...refusals,
 ];

@@ -2,7 +2,7 @@
 import { Clock } from "../../host/clock.ts";
 import { host } from "../../host/syscall.ts";
 import { readable, writable } from "../../memory/guest-memory.ts";
-import { hostClock, sharedClock } from "../clocks.ts";
+import { isDescriptorClock, sharedClock } from "../clocks.ts";
 import { errno } from "../errno.ts";
 import { hostFd, installFd } from "../fds.ts";
 import { fd, flags, int, pointer } from "../kinds.ts";
@@ -64,7 +64,7 @@ function timerClock(t: Task, id: number): number | undefined {
     case Clock.BOOTTIME_ALARM:
       return Clock.BOOTTIME;
     default:
-      return hostClock(t, id);
+      return sharedClock(t, id);
   }
 }
 
@@ -74,13 +74,13 @@ function timerCreate(t: Task, id: number, eventAddr: number, idAddr: number): nu
   const clockNumber = timerClock(t, id);
   const words = eventAddr === 0 ? undefined : loadWords(t, eventAddr, sigeventWords);
   if (eventAddr !== 0 && words === undefined) return -errno.EFAULT;
-  if (clockNumber === undefined || (clockNumber < 0 && (clockNumber & 7) === 3)) return -errno.EINVAL;
+  if (clockNumber === undefined || isDescriptorClock(clockNumber)) return -errno.EINVAL;
   if (untimed.includes(clockNumber)) return -errno.ENOTSUP;
   const event = words && { lo: words[0]!, hi: words[1]!, signo: words[2]!, notify: words[3]!, tid: words[4]! };
   if (event && !isEvent(t, event)) return -errno.EINVAL;
   const to = writable(t.memory, idAddr, idBytes);
   if (to === undefined) return -errno.EFAULT;
-  const timer = createTimer(t.process.timers, sharedClock(clockNumber), event);
+  const timer = createTimer(t.process.timers, clockNumber, event);
   if (timer < 0) return timer;
   t.memory.view.setInt32(idAddr, timer, true);
   return 0;

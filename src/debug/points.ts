@@ -1,0 +1,107 @@
+// What one worker has made of the table of breakpoints, for the address space that it runs: where its engine stops, and what
+// pages are watched. It is brought up to date at safepoints, and costs a comparison where nothing has changed.
+import type { HartEngine } from "../linux/engine.ts";
+import { type AccessKind, changePages, type GuestMemory, Page, pageSize } from "../memory/guest-memory.ts";
+import { withLock } from "../sync/mutex.ts";
+import { anyHolds, makeEvaluator } from "./agent.ts";
+import { type Breakpoint, BreakpointKind, breakpointsOf, isWatchpoint, versionOfBreakpoints } from "./breakpoints.ts";
+import { type DebugState, Head } from "./state.ts";
+
+/** A watched access. */
+export interface Hit {
+  readonly kind: number;
+  /** The first byte that was watched and accessed. */
+  readonly address: number;
+}
+
+export interface Points {
+  /** What is at an address, the debugger's first; undefined for nothing. */
+  readonly at: (pc: number) => readonly Breakpoint[] | undefined;
+  readonly stopsAt: (pc: number) => boolean;
+  /** Whether a thread that has come to a stop goes on, since no condition holds there. */
+  readonly passes: (pc: number) => boolean;
+  /** While it is set watched accesses are made as others: by an instruction that has stopped for them before. */
+  muted: boolean;
+  /** Watched accesses since these were taken last: of the kernel, which have been made, or of an instruction, which has not. */
+  readonly hits: Hit[];
+  /** Brings it up to date. The caller counts as a reader of the table; the engine is between two runs. */
+  readonly catchUp: (engine: Pick<HartEngine, "stopChanged">) => void;
+}
+
+/** `hart`: the words of the hart that runs here. */
+export function makePoints(d: DebugState, memory: GuestMemory, space: number, hart: Int32Array): Points {
+  const { words, breakpoints, lock, expressions } = d;
+  const evaluate = makeEvaluator(hart, memory);
+  let stops = new Map<number, readonly Breakpoint[]>();
+  let watches: readonly Breakpoint[] = [];
+  let epoch = -1;
+  let version = -1;
+  const hits: Hit[] = [];
+
+  function changeStops(found: readonly Breakpoint[], engine: Pick<HartEngine, "stopChanged">): void {
+    const before = stops;
+    stops = new Map();
+    for (const b of found) if (!isWatchpoint(b.kind)) stops.set(b.address, [...(stops.get(b.address) ?? []), b]);
+    for (const pc of before.keys()) if (!stops.has(pc)) engine.stopChanged(pc);
+    for (const pc of stops.keys()) if (!before.has(pc)) engine.stopChanged(pc);
+  }
+
+  /**
+   * Every worker of the address space marks the pages: the first one that comes by does it for all. With the debug lock, so
+   * that none puts an older state in the place of a newer one.
+   */
+  function changeWatches(): void {
+    const before = pagesOf(watches);
+    watches = breakpointsOf(breakpoints, space).filter((b) => isWatchpoint(b.kind));
+    const after = pagesOf(watches);
+    for (const page of before) if (!after.has(page)) changePages(memory, page, page + 1, ~Page.watch, 0);
+    for (const page of after) changePages(memory, page, page + 1, -1, Page.watch);
+    if (watches.length === 0) delete memory.watched;
+    else memory.watched = accessed;
+  }
+
+  function accessed(address: number, length: number, kind: AccessKind): boolean {
+    if (points.muted) return false;
+    for (const watch of watches) {
+      if (address >= watch.address + watch.length || address + length <= watch.address) continue;
+      if (kind === "read" && watch.kind === BreakpointKind.write) continue;
+      if (kind === "write" && watch.kind === BreakpointKind.read) continue;
+      hits.push({ kind: watch.kind, address: Math.max(address, watch.address) });
+      return true;
+    }
+    return false;
+  }
+
+  const points: Points = {
+    muted: false,
+    at: (pc) => stops.get(pc),
+    stopsAt: (pc) => stops.has(pc),
+    passes: (pc) => {
+      const here = stops.get(pc);
+      if (here === undefined) return true;
+      for (const { code } of here) if (code === 0 || anyHolds(evaluate, expressions, code, pc)) return false;
+      return true;
+    },
+    hits,
+    catchUp: (engine) => {
+      const now = Atomics.load(words, Head.epoch);
+      if (now === epoch) return;
+      epoch = now;
+      const current = versionOfBreakpoints(breakpoints);
+      if (current === version) return;
+      version = current;
+      const found = breakpointsOf(breakpoints, space);
+      changeStops(found, engine);
+      if (watches.length > 0 || found.some((b) => isWatchpoint(b.kind))) withLock(lock, changeWatches);
+    },
+  };
+  return points;
+}
+
+function pagesOf(watches: readonly Breakpoint[]): Set<number> {
+  const pages = new Set<number>();
+  for (const { address, length } of watches)
+    for (let page = Math.floor(address / pageSize); page * pageSize < address + length; page++)
+      if (page < 2 ** 20) pages.add(page);
+  return pages;
+}

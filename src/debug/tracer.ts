@@ -1,0 +1,364 @@
+// The debugger's end in a guest thread: it stops the thread where it is to stop, says why, sleeps until it is resumed, and does
+// then what it was told. A stopped thread's registers are in its hart; whoever resumes it may have changed them.
+//
+// A thread that is asked to stop does so at its next safepoint, before guest code; one that sleeps in the host is kicked out of it
+// first, its system call being made ready to be made again. What steps is the interpreter, one instruction at a time. Who
+// goes on from a breakpoint that has been told steps over it: it stays where it is for all others.
+import { Cause, getI64, getPc, setX } from "../cpu/hart.ts";
+import { hostTid, installInterrupts } from "../host/interrupt.ts";
+import { park } from "../host/park.ts";
+import type { HartEngine } from "../linux/engine.ts";
+import { restart } from "../linux/errno.ts";
+import { type Engine, runGuestCode } from "../linux/guest-code.ts";
+import type { Kernel } from "../linux/kernel.ts";
+import { pendingAddress } from "../linux/kick-timer.ts";
+import { clearPending, Pending, Place, pendingBits } from "../linux/place.ts";
+import { mostProcesses, ProcessField, processAt } from "../linux/processes.ts";
+import { isTraced } from "../linux/ptrace.ts";
+import { State } from "../linux/records.ts";
+import { dropWritten } from "../linux/remote-memory.ts";
+import { Code, Sig, type SigInfo, userInfo } from "../linux/siginfo.ts";
+import { deliverSignals } from "../linux/signal-delivery.ts";
+import { queueSignal } from "../linux/signals.ts";
+import { rowByNumber } from "../linux/table.ts";
+import type { Task } from "../linux/task.ts";
+import { findTask, TaskField, taskAt } from "../linux/tasks.ts";
+import type { Tracer } from "../linux/tracer.ts";
+import { lock, unlock, withLock } from "../sync/mutex.ts";
+import { goOffline, goOnline } from "../sync/rcu.ts";
+import { breakpointsOf, inheritBreakpoints, isWatchpoint, readersOf, removeBreakpoints } from "./breakpoints.ts";
+import type { Points } from "./points.ts";
+import {
+  Action,
+  addressIn,
+  bump,
+  catches,
+  type DebugState,
+  Head,
+  initThread,
+  isDebugged,
+  noteEnd,
+  Report,
+  Run,
+  ring,
+  Stop,
+  setDebugged,
+  signalIn,
+  Thread,
+  threadAt,
+} from "./state.ts";
+
+type Runs = Pick<Engine, "run">;
+
+/** What this worker knows of a thread that it runs. */
+interface Seat {
+  /** Where its record begins. */
+  readonly at: number;
+  readonly generation: number;
+  /** The epoch at which it last looked whether it is to stop. */
+  epoch: number;
+  stepping: boolean;
+  /** The range that is stepped through; empty for one instruction. */
+  start: number;
+  end: number;
+  /** Where the last step began; undefined while none has been made. */
+  from: number | undefined;
+  /** Whether that may have been undone: a system call that is made again, a signal that was ignored. */
+  undone: boolean;
+  /** The breakpoint to step over. */
+  skip: number | undefined;
+  /** Whether the instruction there has stopped for what it was about to access. */
+  watched: boolean;
+  /** A signal of the debugger's own, for which the thread does not stop. */
+  passing: number;
+}
+
+const a0 = 10;
+
+/** Rounds of looking before a stopped thread sleeps: some 10 us. */
+const spins = 200;
+
+/** Whether another process uses that memory. */
+function sharesSpace(k: Kernel, process: number, space: number): boolean {
+  for (let other = 0; other < mostProcesses; other++) {
+    const { i32 } = processAt(k, other);
+    if (other !== process && i32[ProcessField.state] === State.live && i32[ProcessField.space] === space) return true;
+  }
+  return false;
+}
+
+/** `engine` executes what the traced threads of this worker run, and stops at `points`. */
+export function makeTracer(d: DebugState, points: Points, engine: HartEngine): Tracer {
+  const { words, f64 } = d;
+  const readers = readersOf(d.breakpoints);
+  const seats = new Map<number, Seat>();
+  installInterrupts();
+
+  const isAttached = (t: Task): boolean => Atomics.load(words, Head.attached) !== 0 && isDebugged(d, t.process.index);
+
+  function seatOf(t: Task): Seat {
+    const generation = t.record.i32[TaskField.generation]!;
+    const known = seats.get(t.index);
+    if (known?.generation === generation) return known;
+    const at = threadAt(t.index);
+    const seat: Seat = {
+      ...{ at, generation, epoch: Atomics.load(words, Head.epoch) - 1, stepping: false, start: 0, end: 0 },
+      ...{ from: undefined, undone: false, skip: undefined, watched: false, passing: 0 },
+    };
+    seats.set(t.index, seat);
+    Atomics.store(t.record.i32, TaskField.hostTid, hostTid());
+    lock(d.lock);
+    // The debugger may have stopped it before it was there.
+    if (words[at + Thread.tid] !== t.tid) initThread(d, t.index, t.tid, Run.running);
+    const isHeld = words[at + Thread.run] === Run.stopped;
+    const seen = words[at + Thread.resumed]!;
+    unlock(d.lock);
+    if (isHeld) pause(t, seat, Stop.asked, seen);
+    else if (words[at + Thread.resumed] !== 0) obey(t, seat, Stop.asked, getPc(t.hart));
+    return seat;
+  }
+
+  // ---- stops
+
+  /** Stops for a reason, and does not come back before the thread is resumed. Nothing where no debugger would be told. */
+  function stop(t: Task, s: Seat, why: number, detail: number, address = 0, info?: SigInfo): void {
+    if (!isAttached(t) && why !== Stop.asked) {
+      // Nobody is told: it goes on as from a stop that was.
+      s.skip = getPc(t.hart);
+      return;
+    }
+    const { at } = s;
+    lock(d.lock);
+    words[at + Thread.stop] = why;
+    words[at + Thread.detail] = detail;
+    f64[(at + Thread.address) / 2] = address;
+    words[at + Thread.order] = ++words[Head.stops]!;
+    words[at + Thread.told] = 0;
+    words[at + Thread.action] = Action.go;
+    words[at + Thread.signal] = 0;
+    if (info !== undefined) words.set(info, at + Thread.info);
+    const seen = words[at + Thread.resumed]!;
+    Atomics.store(words, at + Thread.run, Run.stopped);
+    unlock(d.lock);
+    pause(t, s, why, seen);
+  }
+
+  /** Sleeps until the thread, which is stopped, is resumed. */
+  function pause(t: Task, s: Seat, why: number, seen: number): void {
+    const pc = getPc(t.hart);
+    ring(d);
+    sleep(t, s.at, seen);
+    obey(t, s, why, pc);
+  }
+
+  /** Takes note of what the thread is to do from here, where it stopped at `pc`. */
+  function obey(t: Task, s: Seat, why: number, pc: number): void {
+    const { at } = s;
+    s.stepping = words[at + Thread.action] === Action.step;
+    s.start = f64[(at + Thread.start) / 2]!;
+    s.end = f64[(at + Thread.end) / 2]!;
+    s.from = undefined;
+    s.skip = words[at + Thread.told] !== 0 && getPc(t.hart) === pc ? pc : undefined;
+    s.watched = false;
+    points.hits.length = 0;
+    const signo = words[at + Thread.signal]!;
+    if (signo !== 0 && why !== Stop.signal) inject(t, s, signo);
+  }
+
+  /** Sleeps until the thread is resumed, or its process ends. What else it is wanted for waits. */
+  function sleep(t: Task, at: number, seen: number): void {
+    const { record } = t;
+    const { i32 } = record;
+    const before = Atomics.exchange(i32, TaskField.place, Place.stopped);
+    const word = addressIn(d, at + Thread.resumed);
+    const pending = pendingAddress(t);
+    // Who steps is resumed at once, as a rule.
+    for (let i = 0; i < spins && Atomics.load(words, at + Thread.resumed) === seen; i++) Atomics.pause();
+    let held = 0;
+    for (;;) {
+      held |= clearPending(record, ~Pending.exit);
+      if (Atomics.load(words, at + Thread.resumed) !== seen || pendingBits(record) !== 0) break;
+      park(word, seen, pending);
+    }
+    Atomics.store(words, at + Thread.run, Run.running);
+    Atomics.store(i32, TaskField.place, before);
+    if ((held & ~Pending.trace) !== 0) Atomics.or(i32, TaskField.pending, held & ~Pending.trace);
+  }
+
+  /** Gives the thread a signal from the debugger. */
+  function inject(t: Task, s: Seat, signo: number): void {
+    s.passing = signo;
+    queueSignal(t, signo);
+    s.from = getPc(t.hart);
+    s.undone = true;
+    deliverSignals(t);
+  }
+
+  /** Before guest code. */
+  function attend(t: Task, s: Seat): void {
+    if (s.stepping && s.from !== undefined) {
+      const pc = getPc(t.hart);
+      const again = s.undone && pc === s.from;
+      s.from = undefined;
+      if (!again && (pc < s.start || pc >= s.end)) stop(t, s, Stop.step, 0);
+    }
+    const [hit] = points.hits;
+    if (hit !== undefined) stop(t, s, Stop.copied, hit.kind, hit.address);
+    for (;;) {
+      const epoch = Atomics.load(words, Head.epoch);
+      if (epoch === s.epoch) return;
+      s.epoch = epoch;
+      clearPending(t.record, Pending.trace);
+      while (t.process.exit === undefined && isWanted(t, s)) stop(t, s, Stop.asked, 0);
+    }
+  }
+
+  const isWanted = ({ process }: Task, { at }: Seat): boolean =>
+    isHalted(process.index) || Atomics.load(words, at + Thread.wanted) !== 0;
+
+  /** All stop while a debugger looks; before one has come, those that are to wait for it. */
+  const isHalted = (process: number): boolean =>
+    Atomics.load(words, Head.halted) !== 0 && (Atomics.load(words, Head.attached) === 0 || isDebugged(d, process));
+
+  const reports = (event: number): boolean => (words[Head.reports]! & event) !== 0;
+  const published = (): void => bump(d);
+
+  // ---- guest code
+
+  /** `runs`: the engine, or what makes single steps of it where the guest's own tracer wants that. */
+  function execute(t: Task, s: Seat, runs: Runs, budget: number): Cause {
+    points.hits.length = 0;
+    const pc = getPc(t.hart);
+    const over = s.skip === pc;
+    points.muted = over && s.watched;
+    s.skip = undefined;
+    const isSingle = over || runs !== engine;
+    if (s.stepping) {
+      if (!over && points.stopsAt(pc) && !points.passes(pc)) return Cause.debug;
+      s.from = pc;
+      const { start, end } = s;
+      const cause = runGuestCode(t, { run: (most) => engine.step(start, end, isSingle ? 1 : most) }, budget);
+      s.undone = cause === Cause.ecall;
+      // At an ecall after others: the step is that of the call.
+      if (s.undone) s.from = getPc(t.hart);
+      return cause;
+    }
+    return runGuestCode(t, over ? { run: () => engine.step(0, 0, 1) } : runs, budget);
+  }
+
+  /** Stops where a breakpoint or a watchpoint is what guest code was left for. */
+  function examine(t: Task, s: Seat): void {
+    s.from = undefined;
+    const [hit] = points.hits;
+    if (hit !== undefined) {
+      stop(t, s, Stop.watchpoint, hit.kind, hit.address);
+      s.watched = true;
+      return;
+    }
+    const pc = getPc(t.hart);
+    const [first] = points.at(pc) ?? [];
+    if (first === undefined || isWatchpoint(first.kind)) return;
+    stop(t, s, Stop.breakpoint, first.kind, pc);
+  }
+
+  return {
+    run: (t, runs, budget) => {
+      const s = seatOf(t);
+      attend(t, s);
+      if (t.process.exit !== undefined) return Cause.requested;
+      // What a debugger has written to code.
+      if ((pendingBits(t.record) & Pending.space) !== 0) dropWritten(t);
+      goOnline(readers, t.index);
+      let cause: Cause;
+      try {
+        points.catchUp(engine);
+        cause = execute(t, s, runs, budget);
+      } finally {
+        points.muted = false;
+        goOffline(readers, t.index);
+      }
+      if (cause !== Cause.debug) return cause;
+      examine(t, s);
+      return Cause.requested;
+    },
+    signal: (t, info) => {
+      const s = seatOf(t);
+      const signo = info[0]!;
+      if (s.passing === signo) {
+        s.passing = 0;
+        return info;
+      }
+      if (!isAttached(t) || signo === Sig.KILL || signalIn(d, Head.passed, signo)) return info;
+      if (signo === Sig.INT && info[2] === Code.SI_KERNEL && words[Head.together] !== 0) return undefined;
+      // A trap of a debugger inside is that one's.
+      if (signo === Sig.TRAP && isTraced(t.record)) return info;
+      stop(t, s, Stop.signal, signo, 0, info);
+      const chosen = words[s.at + Thread.signal]!;
+      if (chosen === 0 || t.process.exit !== undefined) return undefined;
+      s.from = getPc(t.hart);
+      s.undone = true;
+      if (chosen !== signo) return userInfo(chosen, Code.SI_USER, t.process.pid, 0);
+      return words.slice(s.at + Thread.info, s.at + Thread.info + info.length);
+    },
+    enterCall: (t) => {
+      const nr = getI64(t.hart, 17);
+      if (isAttached(t) && catches(d, nr)) stop(t, seatOf(t), Stop.callEntry, nr);
+    },
+    leaveCall: (t, nr, result) => {
+      if (!isAttached(t) || !catches(d, nr) || rowByNumber(nr)?.result === "never") return result;
+      const again = -result >= restart.ERESTARTSYS && -result <= restart.ERESTART_RESTARTBLOCK;
+      const kept = t.hart.i32.slice(2 * a0, 2 * a0 + 2);
+      setX(t.hart, a0, result);
+      stop(t, seatOf(t), Stop.callReturn, nr);
+      const answer = getI64(t.hart, a0);
+      if (!again) return answer;
+      t.hart.i32.set(kept, 2 * a0);
+      return result;
+    },
+    making: (t, process, task) => {
+      const { kernel, record } = t.process;
+      const child = processAt(kernel, process).i32;
+      const isApart = child[ProcessField.space] !== record.i32[ProcessField.space];
+      if (!isAttached(t) || !reports(isApart ? Report.fork : Report.vfork)) return;
+      const space = child[ProcessField.space]!;
+      if (isApart) inheritBreakpoints(d.breakpoints, record.i32[ProcessField.space]!, space, { published });
+      withLock(d.lock, () => initThread(d, task, taskAt(kernel, task).i32[TaskField.tid]!, Run.stopped));
+      setDebugged(d, process, true);
+    },
+    made: (t, pid, isVfork) => {
+      const s = seatOf(t);
+      const child = findTask(t.process.kernel, pid);
+      if (reports(isVfork ? Report.vfork : Report.fork) && child !== undefined)
+        stop(t, s, isVfork ? Stop.vfork : Stop.fork, child, pid);
+      if (isVfork) Atomics.store(words, s.at + Thread.run, Run.waiting);
+    },
+    released: (t) => {
+      const s = seatOf(t);
+      Atomics.store(words, s.at + Thread.run, Run.running);
+      if (reports(Report.vfork)) stop(t, s, Stop.vforkDone, 0);
+    },
+    executed: (t) => {
+      const space = t.process.record.i32[ProcessField.space]!;
+      removeBreakpoints(d.breakpoints, (b) => b.space === space, { published });
+      if (reports(Report.exec)) stop(t, seatOf(t), Stop.exec, 0);
+    },
+    leaving: ({ process }) => {
+      const { record, kernel } = process;
+      const leader = taskAt(kernel, record.i32[ProcessField.leader]! - 1).i32;
+      noteEnd(d, process.index, process.pid, process.exit ?? { code: leader[TaskField.exitCode]! });
+      const space = record.i32[ProcessField.space]!;
+      const isLast = Atomics.load(record.i32, ProcessField.runners) === 1;
+      // The memory will be another's.
+      if (isLast && breakpointsOf(d.breakpoints, space).length > 0 && !sharesSpace(kernel, process.index, space))
+        removeBreakpoints(d.breakpoints, (b) => b.space === space, { published });
+    },
+    left: (task) => {
+      const seat = seats.get(task);
+      if (seat === undefined) return;
+      seats.delete(task);
+      words[seat.at + Thread.tid] = 0;
+      Atomics.store(words, seat.at + Thread.run, Run.unknown);
+      ring(d);
+    },
+  };
+}

@@ -1,0 +1,168 @@
+// The life of the stub: it waits for debuggers, one after the other, and sits between each of them and the guest's threads.
+// It is the only one that reads or writes the connection, and never runs guest code: so nothing that threads do at once can
+// tear a packet. It sleeps in one place, for bytes and for the bell that threads ring.
+import { addressIn, type DebugState, Head } from "../debug/state.ts";
+import { haltAll, holdNew, isStopped, type World } from "../debug/world.ts";
+import { unpark } from "../host/park.ts";
+import { newScratch } from "../host/scratch.ts";
+import { host } from "../host/syscall.ts";
+import { encode, encodeNotification, newDecoder } from "./codec.ts";
+import { accept, awaitInput, type Connection, hangUp, receive, transmit } from "./connection.ts";
+import { interruptOne, notify } from "./nonstop.ts";
+import { detach, kill } from "./packets/run.ts";
+import { pump } from "./running.ts";
+import { attachAll, currentThread, debugged, everything, type Session } from "./session.ts";
+import { handlePacket } from "./table.ts";
+
+export interface StubOptions {
+  /** A listening socket. */
+  readonly listening: number | undefined;
+  /** A connection that is there already. */
+  readonly connection: Connection | undefined;
+  /** Ends with the first debugger that leaves. */
+  readonly once: boolean;
+}
+
+export interface Guests {
+  readonly world: World;
+  readonly viewer: Session["viewer"];
+}
+
+/** Serves debuggers until the guests have ended, or nobody can come any more. */
+export function runStub(g: Guests, o: StubOptions): void {
+  const { d } = g.world;
+  if (o.connection !== undefined) serve(g, o.connection);
+  while (o.listening !== undefined && !hasEnded(d)) {
+    const connection = awaitDebugger(d, o.listening);
+    if (connection === undefined) break;
+    serve(g, connection);
+    if (o.once) break;
+  }
+  finish(d);
+}
+
+const hasEnded = ({ words }: DebugState): boolean => Atomics.load(words, Head.ended) !== 0;
+
+/** Lets the emulator end. */
+function finish(d: DebugState): void {
+  Atomics.store(d.words, Head.done, 1);
+  unpark(addressIn(d, Head.done), 1000);
+}
+
+/** Undefined where the guests have ended before somebody came. */
+function awaitDebugger(d: DebugState, listening: number): Connection | undefined {
+  for (;;) {
+    const rings = ringsOf(d);
+    if (hasEnded(d)) return undefined;
+    const [come] = sleep(d, listening, rings, undefined);
+    const connection = come ? accept(listening) : undefined;
+    if (connection !== undefined) return connection;
+  }
+}
+
+const drain = newScratch(8);
+
+/** What is to be given to `sleep`, before looking at what threads may have done. */
+const ringsOf = ({ words }: DebugState): number => Atomics.load(words, Head.rings);
+
+/** Rounds of looking whether somebody rings, before the stub sleeps: some 10 us. Who steps is soon done, as a rule. */
+const spins = 200;
+
+/** Sleeps until a descriptor has something, somebody rings who has not since, or the time is over. */
+function sleep(
+  d: DebugState,
+  fd: number,
+  rings: number,
+  milliseconds: number | undefined,
+): readonly [boolean, boolean] {
+  const { words } = d;
+  for (let i = 0; i < spins && ringsOf(d) === rings && milliseconds === undefined; i++) Atomics.pause();
+  Atomics.store(words, Head.asleep, 1);
+  const late = ringsOf(d) !== rings;
+  const [input, rung] = awaitInput(fd, words[Head.bell]!, late ? 0 : milliseconds);
+  Atomics.store(words, Head.asleep, 0);
+  if (rung) host("read", words[Head.bell]!, drain.address, 8);
+  return [input, rung];
+}
+
+function newSession(g: Guests, send: Session["send"], sendNotification: Session["sendNotification"]): Session {
+  return {
+    ...g,
+    send,
+    sendNotification,
+    ...{ nonStop: false, notified: false, stops: [] },
+    features: new Set(),
+    ...{ multiprocess: false, noAck: false, mode: "stopped", interrupted: false, leaving: false },
+    ...{ general: undefined, last: undefined, endsWithDebugger: false, ended: false, lastEnd: undefined },
+    forContinue: everything,
+    listed: [],
+    files: new Map(),
+    documents: new Map(),
+  };
+}
+
+/** From a debugger's coming to its leaving. */
+function serve(g: Guests, connection: Connection): void {
+  const { d } = g.world;
+  const decoder = newDecoder();
+  let there = true;
+  let sent: Buffer = Buffer.alloc(0);
+  const out = (bytes: Buffer): void => {
+    there = there && transmit(connection, bytes);
+  };
+  const s = newSession(
+    g,
+    (text) => {
+      sent = encode(text);
+      out(sent);
+    },
+    (text) => out(encodeNotification(text)),
+  );
+  attachAll(s);
+  Atomics.store(d.words, Head.attached, 1);
+  haltAll(g.world);
+  standStill(s);
+  while (there && !s.leaving) {
+    const rings = ringsOf(d);
+    const again = s.nonStop ? notify(s) : pump(s);
+    if (!there) break;
+    if (s.ended) break;
+    const [input] = sleep(d, connection.input, rings, again);
+    if (!input) continue;
+    const bytes = receive(connection);
+    if (bytes.length === 0) break;
+    for (const incoming of decoder.feed(bytes)) {
+      if (incoming.kind === "interrupt") interrupt(s);
+      else if (incoming.kind === "nak") {
+        if (!s.noAck) out(sent);
+      } else if (incoming.kind === "damaged") {
+        if (!s.noAck) out(Buffer.from("-"));
+      } else if (incoming.kind === "packet") {
+        if (!s.noAck) out(Buffer.from("+"));
+        const reply = handlePacket(s, incoming.text);
+        if (reply !== undefined) s.send(reply);
+      }
+    }
+  }
+  for (const fd of s.files.keys()) host("close", fd);
+  if (s.endsWithDebugger) kill(s);
+  else detach(s);
+  hangUp(connection);
+}
+
+/** The debugger's Ctrl-C. */
+function interrupt(s: Session): void {
+  if (s.nonStop) interruptOne(s, currentThread(s));
+  else s.interrupted = s.mode !== "stopped";
+}
+
+/** Sleeps until all threads stand still. */
+function standStill(s: Session): void {
+  const { d } = s.world;
+  for (;;) {
+    const rings = ringsOf(d);
+    for (const t of debugged(s)) holdNew(s.world, t);
+    if (hasEnded(d) || debugged(s).every((t) => isStopped(s.world, t))) return;
+    sleep(d, -1, rings, 2);
+  }
+}

@@ -1,0 +1,123 @@
+// How guest threads leave: whatever ended one (exit, the end of its process, an exec by another thread), the worker that ran it
+// calls `leaveThread`, once. The thread that leaves last gives back what its process has, and has it buried.
+import { residentKib } from "../memory/maps.ts";
+import { removeRunner } from "../memory/sharing.ts";
+import { closeAccount, noteResident } from "./accounting.ts";
+import { wakeExecutor } from "./alone.ts";
+import { bury, leaveChildren, othersLive } from "./family.ts";
+import { closeAll } from "./fds.ts";
+import { closeFileSystem } from "./file-system.ts";
+import { endFutexes } from "./futex-exit.ts";
+import { endIpc } from "./ipc-table.ts";
+import type { Kernel } from "./kernel.ts";
+import { park, wakeCount, wakeTask } from "./park.ts";
+import { clearPending, Pending } from "./place.ts";
+import { exitOf, firstProcess, ProcessField, processAt } from "./processes.ts";
+import { keepForTracer, leaveTracees, stopAtEnd } from "./ptrace-ends.ts";
+import { State } from "./records.ts";
+import { dropSignalFds } from "./signalfd-table.ts";
+import { exitProcess, exitSignals } from "./signals.ts";
+import { dropTable, timersOf } from "./tables.ts";
+import type { Exit, Process, Task } from "./task.ts";
+import { firstTask, freeTask, TaskField, taskAt } from "./tasks.ts";
+import { leaveTerminal } from "./terminals.ts";
+import { initTimers } from "./timers.ts";
+import type { WorkerPool } from "./workers.ts";
+
+/** Programs with one thread need no workers. */
+const loadWorkers = () => require("./workers.ts") as typeof import("./workers.ts");
+
+/**
+ * A thread that has ended leaves its process: all that was its own is given back. After the last one the process is a zombie, or
+ * no more. What the worker has of either is not to be used after it, and its memory may be emptied.
+ */
+export function leaveThread(t: Task): void {
+  const { process, record, index } = t;
+  const { kernel } = process;
+  stopAtEnd(t);
+  leaveTracees(t);
+  endFutexes(t);
+  closeAccount(t);
+  leaveChildren(kernel, process.record, index);
+  const p = process.record.i32;
+  exitSignals(t);
+  if (!t.nested) removeRunner(process.space.sharing);
+  // The first thread is found by its id as long as the process is there.
+  if (p[ProcessField.leader] === index + 1) Atomics.store(record.i32, TaskField.state, State.zombie);
+  else if (!keepForTracer(t)) freeTask(kernel, index);
+  // Those that left before have given back what they had.
+  if (Atomics.sub(p, ProcessField.runners, 1) === 1) endProcess(process);
+  else wakeExecutor(process);
+}
+
+/** The last thread is gone. Without exit_group or a signal the exit code is that of the first thread. */
+function endProcess(process: Process): void {
+  const { kernel, index, record, site } = process;
+  const leader = taskAt(kernel, record.i32[ProcessField.leader]! - 1);
+  exitProcess(kernel, record, { code: leader.i32[TaskField.exitCode]! });
+  if (record.i32[ProcessField.parent] !== 0) noteResident(kernel, index, residentKib(process.space));
+  const { tables } = site.bundle;
+  initTimers(timersOf(tables, index));
+  endIpc(process, hasOwnMemory(process));
+  dropSignalFds(kernel, index);
+  dropTable(tables, "fds", record.i32[ProcessField.fdsTable]!, () => closeAll(process.fds));
+  dropTable(tables, "files", record.i32[ProcessField.filesTable]!, () => closeFileSystem(process.files));
+  leaveSpace(process);
+  releaseMaker(process);
+  leaveTerminal(kernel, record);
+  bury(kernel, index);
+  // The main thread may wait for it.
+  wakeTask(kernel, firstTask);
+}
+
+/** Whether no other process uses the memory of this one. */
+function hasOwnMemory({ record, site: { pool } }: Process): boolean {
+  const owner = record.i32[ProcessField.space]!;
+  return owner !== nowhere && (pool === undefined || loadWorkers().usersOf(pool.table, owner) === 1);
+}
+
+/** The process uses its memory no more. Done again it does nothing. */
+export function leaveSpace({ record, site: { pool } }: Process): void {
+  record.f64[ProcessField.hostBase / 2] = 0;
+  const owner = record.i32[ProcessField.space]!;
+  record.i32[ProcessField.space] = nowhere;
+  if (pool !== undefined && owner !== nowhere) loadWorkers().dropUser(pool.table, owner);
+}
+
+/** In place of the slot of a memory's owner. */
+const nowhere = -1;
+
+/** Wakes the thread that made the process by vfork, which sleeps until it executes a program or ends. */
+export function releaseMaker({ kernel, record }: Process): void {
+  const maker = Atomics.exchange(record.i32, ProcessField.vforkParent, 0);
+  if (maker !== 0) wakeTask(kernel, maker - 1);
+}
+
+// ---- the end of the emulator
+
+/** Sleeps in the main thread until all guest processes have ended. Answers how the first did. */
+export function awaitAll(t: Task): Exit {
+  const { kernel } = t.process;
+  for (;;) {
+    // First: what comes after it ends the sleep. Signals of the host are taken out by the sleep itself.
+    clearPending(t.record, ~Pending.inbox);
+    const seen = wakeCount(t);
+    const end = firstEnd(kernel);
+    if (end !== undefined && !othersLive(kernel)) return end;
+    park(t, seen);
+  }
+}
+
+/** How the first process ended; undefined while it is there. */
+function firstEnd(k: Kernel): Exit | undefined {
+  const first = processAt(k, firstProcess);
+  return Atomics.load(first.i32, ProcessField.state) === State.zombie ? exitOf(first) : undefined;
+}
+
+/** Ends all workers, after `awaitAll`. Throws where one of them failed. */
+export function dismiss(pool: WorkerPool): void {
+  const { endWorkers, failureOf } = loadWorkers();
+  endWorkers(pool);
+  const failure = failureOf(pool.table);
+  if (failure !== undefined) throw new Error(`in a worker: ${failure}`);
+}

@@ -1,0 +1,85 @@
+// Non-stop: threads stop one by one while the others run.
+import { describe, expect, test } from "bun:test";
+import { buildGuest } from "../tools/guest.ts";
+import { type Client, debugging, hex, symbolOf } from "./client.ts";
+import { gdb } from "./gdb.ts";
+
+const limit = 60_000;
+const threads = buildGuest("../gdb/threads.c", "static", "-O1");
+const blocked = buildGuest("../gdb/blocked.c");
+
+/** The next notification. */
+async function notification(c: Client): Promise<string> {
+  for (let tries = 0; tries < 2000; tries++) {
+    const first = c.notifications.shift();
+    if (first !== undefined) return first;
+    await Bun.sleep(5);
+  }
+  throw new Error("no notification came");
+}
+
+/** Every stop of a notification's turn. */
+async function stopsOf(c: Client): Promise<string[]> {
+  const stops = [(await notification(c)).replace(/^Stop:/, "")];
+  for (;;) {
+    const more = await c.ask("vStopped");
+    if (more === "OK") return stops;
+    stops.push(more);
+  }
+}
+
+describe("non-stop", () => {
+  test(
+    "tells of each thread's stop once, by notifications, and lets the others run",
+    () =>
+      debugging([threads, "4"], async ({ client }) => {
+        await client.ask("qSupported:multiprocess+;swbreak+;vContSupported+");
+        expect(await client.ask("QNonStop:1")).toBe("OK");
+        expect(await client.ask("?")).toMatch(/^T00/);
+        expect(await client.ask("vStopped")).toBe("OK");
+        expect(await client.ask(`Z0,${hex(symbolOf(threads, "work"))},2`)).toBe("OK");
+        expect(await client.ask("vCont;c:p-1.-1")).toBe("OK");
+        const stopped = new Set<string>();
+        while (stopped.size < 4)
+          for (const stop of await stopsOf(client)) {
+            const [, thread = ""] = /thread:([^;]+);/.exec(stop)!;
+            expect(stop).toMatch(/^T05.*swbreak:;/);
+            expect(stopped.has(thread)).toBe(false);
+            stopped.add(thread);
+          }
+        await client.ask(`z0,${hex(symbolOf(threads, "work"))},2`);
+        for (const thread of stopped) expect(await client.ask(`vCont;c:${thread}`)).toBe("OK");
+        expect(await stopsOf(client)).toEqual([expect.stringMatching(/^W00;process:/)]);
+      }),
+    limit,
+  );
+
+  test(
+    "stops one thread that blocks, by request, and no other",
+    () =>
+      debugging([blocked, "threads"], async ({ client, line }) => {
+        await client.ask("qSupported:multiprocess+;swbreak+;vContSupported+");
+        await client.ask("QNonStop:1");
+        await client.ask("?");
+        await client.ask("vStopped");
+        expect(await client.ask("vCont;c:p-1.-1")).toBe("OK");
+        expect(await line()).toBe("ready");
+        const all = (await client.ask("qfThreadInfo")).slice(1).split(",");
+        expect(await client.ask(`vCont;t:${all[0]}`)).toBe("OK");
+        const stops = await stopsOf(client);
+        expect(stops).toEqual([expect.stringMatching(new RegExp(`^T00.*thread:${all[0]!.replace(".", "\\.")};`))]);
+      }),
+    limit,
+  );
+
+  test(
+    "works with gdb",
+    async () => {
+      const text = await gdb([threads, "4"], ["tbreak work", "continue", "continue -a"], {
+        before: ["set non-stop on"],
+      });
+      expect(text).toMatch(/hit Temporary breakpoint 1, work/);
+    },
+    limit,
+  );
+});
