@@ -3,7 +3,6 @@
 import type { DebugOptions } from "../gdb/begin.ts";
 import type { Endpoint } from "../gdb/connection.ts";
 import { host } from "../host/syscall.ts";
-import { writeAll } from "../host/write.ts";
 import { errnoName } from "../linux/errno.ts";
 import type { UsageError } from "./options.ts";
 
@@ -59,8 +58,8 @@ const settings = {
   "suspend=n": { suspend: false },
   /** Ends with the first debugger. */
   once: { once: true },
-  /** Says where it listens as gdbserver does. */
-  announced: { announced: true },
+  /** Ends where a debugger is gone that has not left. */
+  tied: { tied: true },
   /** Says nothing. */
   quiet: { quiet: true },
   /** The debugger has the same terminal. */
@@ -72,24 +71,20 @@ export function openDebugger(
   word: string,
 ): { readonly options: DebugOptions; readonly note: string | undefined } | UsageError {
   const [place = "", ...words] = word.split(",");
-  const chosen = { suspend: true, once: false, announced: false, together: false, quiet: false };
+  const chosen = { suspend: true, once: false, tied: false, together: false, quiet: false };
   for (const setting of words) {
     const known = settings[setting as keyof typeof settings];
     if (known === undefined) return { usage: `-g takes suspend=y or suspend=n behind the place, not ${setting}` };
     Object.assign(chosen, known);
   }
-  const { suspend, once, announced, together, quiet } = chosen;
+  const { suspend, once, tied, together, quiet } = chosen;
   if (place === "-") {
     const { takeStandardStreams } = require("../gdb/connection.ts") as typeof import("../gdb/connection.ts");
-    const options = { listening: undefined, connection: takeStandardStreams(), once: true, suspend, together };
+    const options = { listening: undefined, connection: takeStandardStreams(), once: true, tied, suspend, together };
     return { options, note: undefined };
   }
   const listening = listenAt(place);
   if ("usage" in listening) return listening;
-  const options = { listening: listening.fd, connection: undefined, once, suspend, together };
-  if (announced) {
-    writeAll(2, listening.port === 0 ? `Listening on ${place}\n` : `Listening on port ${listening.port}\n`);
-    return { options, note: undefined };
-  }
+  const options = { listening: listening.fd, connection: undefined, once, tied, suspend, together };
   return { options, note: together || quiet ? undefined : `a debugger may come to ${listening.name}` };
 }

@@ -94,7 +94,7 @@ export interface InterpreterHooks extends ScopeHooks {
   readonly stopsAt?: (pc: number) => boolean;
   /** Asked where a stop has been reached: whether to go on for this time. All state but pc is in the hart. */
   readonly passes?: (pc: number) => boolean;
-  /** Whether other harts may be running on the same memory; by default none are. */
+  /** Whether other harts may be running on the same memory, or a part of it; by default none are. */
   readonly shared?: () => boolean;
   /** Drops code that may have changed unseen, which stores and calls of this guest cannot do. False where all is to be dropped, as without it. */
   readonly fenceI?: () => boolean;

@@ -56,8 +56,7 @@ export function makePoints(d: DebugState, memory: GuestMemory, space: number, ha
     const after = pagesOf(watches);
     for (const page of before) if (!after.has(page)) changePages(memory, page, page + 1, ~Page.watch, 0);
     for (const page of after) changePages(memory, page, page + 1, -1, Page.watch);
-    if (watches.length === 0) delete memory.watched;
-    else memory.watched = accessed;
+    memory.watched = watches.length === 0 ? undefined : accessed;
   }
 
   function accessed(address: number, length: number, kind: AccessKind): boolean {

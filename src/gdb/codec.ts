@@ -95,8 +95,8 @@ const mustEscape = (byte: number): boolean => byte === dollar || byte === hash |
 const runBase = 28;
 const longestRun = 126 - runBase;
 
-/** A packet as it is sent: `$`, the body with escapes and runs, `#` and its checksum. */
-export function encode(text: string): Buffer {
+/** A packet as it is sent: `$`, the body with escapes and runs, `#` and its checksum. Debuggers send no runs: `mostRun` is 1 then. */
+export function encode(text: string, mostRun = longestRun): Buffer {
   const from = Buffer.from(text, "latin1");
   const to = Buffer.allocUnsafe(2 * from.length + 4);
   let n = 0;
@@ -104,7 +104,7 @@ export function encode(text: string): Buffer {
   for (let i = 0; i < from.length; ) {
     const byte = from[i]!;
     let run = 1;
-    while (run < longestRun && from[i + run] === byte) run++;
+    while (run < mostRun && from[i + run] === byte) run++;
     if (mustEscape(byte)) {
       to[n++] = escapes;
       to[n++] = byte ^ flip;

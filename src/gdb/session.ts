@@ -36,12 +36,16 @@ export interface Session {
   /** The end of the last program was told; and what was said of the last one that ended. */
   ended: boolean;
   lastEnd: string | undefined;
+  /** The debugger stays when programs have ended. */
+  extended: boolean;
   /** Ends the connection after the replies are out; the guest goes on, or has ended. */
   leaving: boolean;
   /** The program is to end with the connection. */
   endsWithDebugger: boolean;
   /** Descriptors of the host that vFile has opened. */
   readonly files: Map<number, number>;
+  /** All packets, for those that tell of them. */
+  readonly packets: readonly { readonly name: string; readonly doc: string }[];
   /** Documents that are being transferred in parts. */
   readonly documents: Map<string, Buffer>;
 }

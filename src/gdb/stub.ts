@@ -12,7 +12,7 @@ import { interruptOne, notify } from "./nonstop.ts";
 import { detach, kill } from "./packets/run.ts";
 import { pump } from "./running.ts";
 import { attachAll, currentThread, debugged, everything, type Session } from "./session.ts";
-import { handlePacket } from "./table.ts";
+import { handlePacket, packetRows } from "./table.ts";
 
 export interface StubOptions {
   /** A listening socket. */
@@ -21,6 +21,8 @@ export interface StubOptions {
   readonly connection: Connection | undefined;
   /** Ends with the first debugger that leaves. */
   readonly once: boolean;
+  /** The program ends with a debugger that is gone and has not said that it leaves. */
+  readonly tied: boolean;
 }
 
 export interface Guests {
@@ -31,11 +33,11 @@ export interface Guests {
 /** Serves debuggers until the guests have ended, or nobody can come any more. */
 export function runStub(g: Guests, o: StubOptions): void {
   const { d } = g.world;
-  if (o.connection !== undefined) serve(g, o.connection);
+  if (o.connection !== undefined) serve(g, o.connection, o.tied);
   while (o.listening !== undefined && !hasEnded(d)) {
     const connection = awaitDebugger(d, o.listening);
     if (connection === undefined) break;
-    serve(g, connection);
+    serve(g, connection, o.tied);
     if (o.once) break;
   }
   finish(d);
@@ -93,16 +95,24 @@ function newSession(g: Guests, send: Session["send"], sendNotification: Session[
     ...{ nonStop: false, notified: false, stops: [] },
     features: new Set(),
     ...{ multiprocess: false, noAck: false, mode: "stopped", interrupted: false, leaving: false },
-    ...{ general: undefined, last: undefined, endsWithDebugger: false, ended: false, lastEnd: undefined },
+    ...{
+      general: undefined,
+      last: undefined,
+      endsWithDebugger: false,
+      ended: false,
+      extended: false,
+      lastEnd: undefined,
+    },
     forContinue: everything,
     listed: [],
     files: new Map(),
     documents: new Map(),
+    packets: packetRows,
   };
 }
 
 /** From a debugger's coming to its leaving. */
-function serve(g: Guests, connection: Connection): void {
+function serve(g: Guests, connection: Connection, tied: boolean): void {
   const { d } = g.world;
   const decoder = newDecoder();
   let there = true;
@@ -126,7 +136,7 @@ function serve(g: Guests, connection: Connection): void {
     const rings = ringsOf(d);
     const again = s.nonStop ? notify(s) : pump(s);
     if (!there) break;
-    if (s.ended) break;
+    if (s.ended && !s.extended) break;
     const [input] = sleep(d, connection.input, rings, again);
     if (!input) continue;
     const bytes = receive(connection);
@@ -145,7 +155,7 @@ function serve(g: Guests, connection: Connection): void {
     }
   }
   for (const fd of s.files.keys()) host("close", fd);
-  if (s.endsWithDebugger) kill(s);
+  if (s.endsWithDebugger || (tied && !s.leaving)) kill(s);
   else detach(s);
   hangUp(connection);
 }

@@ -109,6 +109,14 @@ export function openInbox(ring: Int32Array, pendingAddress: number): readonly nu
   return ignored;
 }
 
+/** Has another pending word be set from now on, on behalf of the calling thread; what came before is not told again. False where the ring is another thread's, or not open. */
+export function redirectInbox(ring: Int32Array, pendingAddress: number): boolean {
+  if (ring[Head.tid] !== host("gettid")) return false;
+  // At once: a handler may read it on any thread.
+  new BigInt64Array(ring.buffer, ring.byteOffset + Head.pending * 4, 1)[0] = BigInt(pendingAddress);
+  return true;
+}
+
 /** Whether signals go into the ring. */
 export const isOpenInbox = (ring: Int32Array): boolean => ring[Head.tid] !== 0;
 

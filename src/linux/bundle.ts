@@ -14,7 +14,7 @@ import { type Limits, limitOf, Resource } from "./limits.ts";
 import { auxvOf, exeOf, exitOf, ProcessField, type ProcessRecord, processAt, setAuxv, setExe } from "./processes.ts";
 import { getField, setField } from "./records.ts";
 import { processSignals, taskSignals } from "./signals.ts";
-import { timersOf, wordsOf } from "./tables.ts";
+import { type Tables, timerLock, timersOf, wordsOf } from "./tables.ts";
 import type { Process, Task } from "./task.ts";
 import { nameOf, setName, TaskField, taskAt } from "./tasks.ts";
 import { attachTimers } from "./timers.ts";
@@ -39,7 +39,7 @@ export interface EngineOptions {
 export interface Bundle {
   /** The kernel's tables: kernel.ts, tables.ts. */
   readonly kernel: SharedArrayBuffer;
-  readonly tables: SharedArrayBuffer;
+  readonly tables: Tables;
   readonly memory: WebAssembly.Memory;
   /** Views of shared buffers: vmas.ts. */
   readonly mappings: Mappings;
@@ -103,7 +103,7 @@ export function attachProcess(site: Site, index: number): Process {
     limits: record.limits,
     attributes: { words: record.attributes, groups: wordsOf(tables, "groups", index) },
     signals: processSignals(kernel, record),
-    timers: attachTimers(timersOf(tables, index), kernel, index),
+    timers: attachTimers(timersOf(tables, index), timerLock(tables, index), kernel, index),
     options,
     watcher,
     get pid() {

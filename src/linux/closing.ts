@@ -12,7 +12,7 @@ import { Header, type Kernel, sections } from "./kernel.ts";
 import { releaseLocks } from "./lock-table.ts";
 import { ProcessField, processAt } from "./processes.ts";
 import { State } from "./records.ts";
-import { wordsOf } from "./tables.ts";
+import { type Tables, wordsOf } from "./tables.ts";
 import { closeMaster } from "./terminals.ts";
 
 const base = sections.kept / 4;
@@ -28,7 +28,7 @@ function setKept(k: Kernel, h: number, on: boolean): void {
 }
 
 /** The tables of other processes. */
-function* othersOf(k: Kernel, tables: SharedArrayBuffer, own: number): Generator<FdTable> {
+function* othersOf(k: Kernel, tables: Tables, own: number): Generator<FdTable> {
   const used = k.i32[Header.usedProcesses]!;
   if (used <= 1) return;
   for (let index = 0; index < used; index++) {
@@ -39,7 +39,7 @@ function* othersOf(k: Kernel, tables: SharedArrayBuffer, own: number): Generator
 }
 
 /** Has a view of table number `own` do what closing does. */
-export function watchClosing(t: FdTable, k: Kernel, tables: SharedArrayBuffer, own: number): FdTable {
+export function watchClosing(t: FdTable, k: Kernel, tables: Tables, own: number): FdTable {
   t.closing = (fd, h, registered) => {
     if (t.hasLocked) releaseLocks(k, own, h);
     if (registered >= 0 && closeRegistered(k, tables, own, fd, h, registered)) return true;
@@ -48,14 +48,7 @@ export function watchClosing(t: FdTable, k: Kernel, tables: SharedArrayBuffer, o
   return t;
 }
 
-function closeRegistered(
-  k: Kernel,
-  tables: SharedArrayBuffer,
-  own: number,
-  fd: number,
-  h: number,
-  registered: number,
-): boolean {
+function closeRegistered(k: Kernel, tables: Tables, own: number, fd: number, h: number, registered: number): boolean {
   if (registered >= mostKept) return false;
   return withLock(lockOf(k), () => {
     const isOwn = registered === h;
@@ -78,7 +71,7 @@ function closeRegistered(
 }
 
 /** The host descriptor by which an epoll set knows guest descriptor `fd` of table number `own`, or is to know it. */
-export function epollName(t: FdTable, k: Kernel, tables: SharedArrayBuffer, own: number, fd: number): number {
+export function epollName(t: FdTable, k: Kernel, tables: Tables, own: number, fd: number): number {
   const h = hostFd(t, fd);
   const isGood = (name: number): boolean => name >= 0 && (name === h || isSameFile(name, h));
   const name = registeredFd(t, fd);

@@ -7,6 +7,7 @@ import { type Interpreter, type InterpreterHooks, makeInterpreter } from "../cpu
 import { monotonic } from "../host/clock.ts";
 import { type AddressSpace, dropSharedCode } from "../memory/address-space.ts";
 import { isShared } from "../memory/sharing.ts";
+import { Head } from "../memory/vmas.ts";
 import type { EngineOptions } from "./bundle.ts";
 import type { Engine } from "./guest-code.ts";
 
@@ -34,7 +35,7 @@ export function makeEngine(
   const interpreter = makeInterpreter(hart, memory, {
     ...(tiers && { tier: tiers }),
     time: () => Math.floor(monotonic() / 100),
-    shared: () => isShared(space.sharing),
+    shared: () => isShared(space.sharing) || space.head[Head.shared] !== 0,
     fenceI: () => dropSharedCode(space),
     decoded,
     ...(stopsAt && { stopsAt }),

@@ -111,7 +111,7 @@ export function awaitAll(t: Task): Exit {
 /** How the first process ended; undefined while it is there. */
 function firstEnd(k: Kernel): Exit | undefined {
   const first = processAt(k, firstProcess);
-  return Atomics.load(first.i32, ProcessField.state) === State.zombie ? exitOf(first) : undefined;
+  return Atomics.load(first.i32, ProcessField.state) === State.live ? undefined : exitOf(first);
 }
 
 /** Ends all workers, after `awaitAll`. Throws where one of them failed. */

@@ -265,17 +265,27 @@ export const stopEmulator = (k: Kernel): void =>
     if (!hasStopped(first)) return;
     const byGuest = (field(first, ProcessField.stopState) & StopState.byGuest) !== 0;
     if (byGuest && [...allProcesses(k)].some((p) => isAlive(p) && !hasStopped(p))) return;
+    // Once: others may tell of theirs when the emulator goes on, and nobody has told the first process yet.
+    if (!withLock(k.signalsLock, () => markHeld(first.i32))) return;
     raiseDefault(field(first, ProcessField.stopSignal) || Sig.STOP);
     // Else that comes as any signal of the host does.
     if (!areHostSignalsOpen(k)) tell(k, first, Sig.CONT, kernelInfo(Sig.CONT));
   });
+
+/** Notes that the emulator stops with the first process. False where it has, for this stop, or where that goes on. */
+function markHeld(i32: Int32Array): boolean {
+  const state = i32[ProcessField.stopState]!;
+  if ((state & StopState.stopped) === 0 || (state & StopState.shown) !== 0) return false;
+  Atomics.store(i32, ProcessField.stopState, state | StopState.shown);
+  return true;
+}
 
 // ---- the end
 
 /**
  * The process of that index has no thread left and holds nothing more: its children get another parent, and its own is
  * told. It is a zombie until that waits for it, or gone at once where nobody will. Frees the record of its leader with
- * it: who calls this uses neither record any more. The first process stays a zombie for good.
+ * it: who calls this uses neither record any more.
  */
 export const bury = (k: Kernel, index: number): void =>
   withLock(k.tasksLock, () => {
@@ -351,10 +361,19 @@ export function reapHeld(k: Kernel, process: ProcessRecord): void {
   unlinkHeld(k, process);
   closeEnd(process);
   forgetTracer(k, process);
-  if (process.index === firstProcess) return;
   const leader = field(process, ProcessField.leader) - 1;
   if (leader >= 0) freeTask(k, leader);
-  freeProcess(k, process.index);
+  if (process.index === firstProcess) retireFirst(process);
+  else freeProcess(k, process.index);
+}
+
+/**
+ * The first process is gone for guests, as if its parent had waited for it: that cannot, while the emulator goes on for others,
+ * and they may be waiting for it to be gone. Its record stays, as how it ended is told when all have.
+ */
+function retireFirst({ i32 }: ProcessRecord): void {
+  i32[ProcessField.pid] = 0;
+  Atomics.store(i32, ProcessField.state, State.reserved);
 }
 
 // ---- what is readable when a process has ended

@@ -25,6 +25,7 @@ import { leaveThread, releaseMaker } from "./exit.ts";
 import { adopt } from "./family.ts";
 import { attachFdTable, closeAll, forkFdTable } from "./fds.ts";
 import { attachFileSystem, closeFileSystem, forkFileSystem } from "./file-system.ts";
+import { takeHostSignalsHere } from "./inbox.ts";
 import { dropKickTimer } from "./kick-timer.ts";
 import { parkThrough, wakeCount } from "./park.ts";
 import { allocateProcess, freeProcess, ProcessField, type ProcessRecord, processAt } from "./processes.ts";
@@ -426,6 +427,7 @@ function runNested(t: Task, o: NewProcess, child: Child): number {
   copyHart(t.hart, saved, o);
   stopClock(t);
   runInPlace(site, process.index, thread.index);
+  takeHostSignalsHere(t);
   t.hart.i32.set(saved);
   t.hart.i32[hart.reservation + 1] = t.hart.i32[hart.trapped] = 0;
   site.limits = t.process.limits;
@@ -440,6 +442,7 @@ function runNested(t: Task, o: NewProcess, child: Child): number {
 function runInPlace(site: Site, process: number, task: number): void {
   const t = attachTask(attachProcess(site, process), task);
   t.nested = true;
+  takeHostSignalsHere(t);
   try {
     site.run!(t);
   } catch (e) {

@@ -1,5 +1,5 @@
 // Signals that the host sends to the emulator become signals of guests. The leader of the first process takes them over.
-import { inboxWords, isOpenInbox, left, openInbox, takeOut } from "../host/inbox.ts";
+import { inboxWords, isOpenInbox, left, openInbox, redirectInbox, takeOut } from "../host/inbox.ts";
 import { hostTid, installInterrupts } from "../host/interrupt.ts";
 import { host } from "../host/syscall.ts";
 import { takeAsyncSignal } from "./async-signals.ts";
@@ -29,6 +29,17 @@ export function openHostSignals(t: Task): void {
   const ignored = openInbox(ringOf(t.process.kernel), pendingAddress(t));
   if (typeof ignored === "number") throw new Error(`signals of the host cannot be handled: errno ${-ignored}`);
   for (const signo of ignored) t.process.record.actions[signo * actionWords] = SIG_IGN;
+}
+
+/**
+ * Has a thread that runs in place of another from now on, or again, take over the signals of the host where that did: nothing
+ * else on this worker attends to them meanwhile.
+ */
+export function takeHostSignalsHere(t: Task): void {
+  const { kernel } = t.process;
+  // It may have come just before.
+  if (areHostSignalsOpen(kernel) && redirectInbox(ringOf(kernel), pendingAddress(t)))
+    Atomics.or(t.record.i32, TaskField.pending, Pending.inbox);
 }
 
 /** Signals that the host sends to the emulator's own calls: these the guest gets from the personality. */

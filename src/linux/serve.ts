@@ -12,6 +12,7 @@ import { errno } from "./errno.ts";
 import { leaveThread } from "./exit.ts";
 import { type Order, obey, pull } from "./fork.ts";
 import { dropKickTimer } from "./kick-timer.ts";
+import { endEmulator, textOf } from "./load-worker.ts";
 import { resetScheduling } from "./scheduling.ts";
 import { Sig } from "./siginfo.ts";
 import { exitProcess } from "./signals.ts";
@@ -75,14 +76,14 @@ export function serve(begin: (served: Served) => Work): void {
     try {
       useInterrupts(data.interrupts);
       if (stateOf(table, slot) !== WorkerState.ending) site = makeSite(data, begin);
-      if (site === undefined) refuse(table, slot);
+      if (site === undefined) refuse(table, slot, -errno.ENOMEM);
       else {
         setCome(table, slot, hostTid());
         while (awaitTask(site)) runThread(site);
       }
     } catch (e) {
-      noteFailure(table, e instanceof Error ? (e.stack ?? e.message) : String(e));
-      abandon(table, slot, site);
+      noteFailure(table, textOf(e));
+      abandon(table, slot, site, e);
     }
     if (site !== undefined && kindOf(table, slot) === WorkerKind.blank) unguardLostPages(site.memory.hostBase);
     // Without a listener, and when those are gone that it made, the event loop ends, and the worker with it.
@@ -116,37 +117,51 @@ function bundleFor({ bundle }: Introduction): Bundle {
   return { ...bundle, memory: memory.memory, mappings: { head, records, files, names } };
 }
 
-/** The end of a worker that has no memory: whoever has claimed it is told so. */
-function refuse(table: Workers, slot: number): void {
+/**
+ * The end of a worker that can do nothing: whoever has claimed it, or claims it still, is answered `error`. False where it is
+ * to run a thread, which nobody else will.
+ */
+function refuse(table: Workers, slot: number, error: number): boolean {
   for (let state = 0; (state = stateOf(table, slot)) !== WorkerState.ending; ) {
+    if (state === WorkerState.running) return false;
     if (state === WorkerState.preparing) {
       takeOrder(table, slot);
-      setPrepared(table, slot, -errno.ENOMEM);
-    } else if (state === WorkerState.idle) change(table, slot, state, WorkerState.ending);
-    else sleepIn(table, slot, state);
+      setPrepared(table, slot, error);
+    } else if (state === WorkerState.claimed) sleepIn(table, slot, state);
+    else change(table, slot, state, WorkerState.ending);
   }
+  return true;
 }
 
-/** The thread that this worker runs, while it does. */
+/** The end of a worker whose modules could not be loaded. */
+export function refuseAll({ slot, bundle }: Introduction, why: unknown): void {
+  const table = tableOf(bundle);
+  noteFailure(table, textOf(why));
+  if (!refuse(table, slot, -errno.EAGAIN)) endEmulator(why);
+  leave(table, slot);
+}
+
+/** The thread that this worker runs, while it does; whether that has ended, and the worker is not idle yet. */
 let running: Task | undefined;
+let hasRun = false;
 
 function runThread(site: OwnSite): void {
   const { pool } = site;
   const { table, self } = pool;
   refresh(site.memory);
   catchUp(site.memory);
-  const index = taskOf(table, self);
-  const { i32 } = taskAt(site.kernel, index);
-  const t = attachTask(attachProcess(site, i32[TaskField.process]!), index);
+  const t = taskFor(site, taskOf(table, self));
   running = t;
-  Atomics.store(i32, TaskField.hostTid, hostTid());
+  Atomics.store(t.record.i32, TaskField.hostTid, hostTid());
   obey(t, takeOrder(table, self) as Order | undefined);
   site.run(t);
+  hasRun = true;
   running = undefined;
   dropKickTimer();
   const isFit = resetScheduling(site.kernel);
   const isBlank = kindOf(table, self) === WorkerKind.blank;
   if (isBlank) empty(site);
+  hasRun = false;
   const isOfUse = isFit && (isBlank || usersOf(table, pool.space) > 0);
   change(table, self, stateOf(table, self), isOfUse ? WorkerState.idle : WorkerState.ending);
   announce(table);
@@ -196,14 +211,18 @@ function awaitTask(site: OwnSite): boolean {
 }
 
 /** What a worker was to do that failed is ended, so that nobody waits for it. */
-function abandon(table: Workers, slot: number, site: Site | undefined): void {
-  if (stateOf(table, slot) === WorkerState.preparing) setPrepared(table, slot, -errno.ENOMEM);
-  const t = running;
-  if (t === undefined || site === undefined) return;
-  exitProcess(t.process.kernel, t.process.record, { signal: Sig.ABRT, coreDumped: false });
+function abandon(table: Workers, slot: number, site: Site | undefined, why: unknown): void {
   try {
+    if (running === undefined && (hasRun || refuse(table, slot, -errno.EAGAIN))) return;
+    if (site === undefined) endEmulator(why);
+    const t = running ?? taskFor(site, taskOf(table, slot));
+    exitProcess(t.process.kernel, t.process.record, { signal: Sig.ABRT, coreDumped: false });
     if (!t.moved) leaveThread(t);
   } catch {
     // What failed before is what is told.
   }
 }
+
+/** The thread that a worker was to run, which has not begun. */
+const taskFor = (site: Site, index: number): Task =>
+  attachTask(attachProcess(site, taskAt(site.kernel, index).i32[TaskField.process]!), index);

@@ -17,6 +17,8 @@ export const StopState = {
   tellContinued: 8,
   /** Another guest process has sent the signal that stops it. */
   byGuest: 16,
+  /** The emulator has stopped for it. */
+  shown: 32,
 } as const;
 
 const word = ({ i32 }: ProcessRecord): number => Atomics.load(i32, ProcessField.stopState);
@@ -32,8 +34,7 @@ export const isToStop = ({ i32 }: TaskRecord): boolean => (Atomics.load(i32, Tas
 
 /** Whether a thread is to stop, or has something to tell the parent of its process. */
 export const isCalled = (process: ProcessRecord, thread: TaskRecord): boolean =>
-  isToStop(thread) ||
-  (word(process) & (StopState.tellStopped | StopState.tellContinued)) !== 0;
+  isToStop(thread) || (word(process) & (StopState.tellStopped | StopState.tellContinued)) !== 0;
 
 /** Notes that a thread takes a stop signal: unless SIGCONT comes before, it may begin a stop. */
 export function noteTakenHeld({ i32 }: TaskRecord): void {

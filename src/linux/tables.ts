@@ -1,7 +1,13 @@
-// The second shared buffer of a kernel: what processes have of themselves that is too large for their records. It is cut
-// into slices of equal kinds; untouched ones cost nothing. A table of descriptors, or a view of the file system, may be that
-// of several processes (CLONE_FILES, CLONE_FS): their records name it, and here is counted how many do. Timers and
-// supplementary groups have the index of their process. Beside them lies the table of workers: workers.ts.
+// What processes have of themselves that is too large for their records. It is cut into slices of equal kinds; untouched ones
+// cost nothing. A table of descriptors, or a view of the file system, may be that of several processes (CLONE_FILES, CLONE_FS):
+// their records name it, and here is counted how many do. Timers and supplementary groups have the index of their process.
+//
+// Slices lie in memory of the host's that all workers reach by its address: the engine counts a shared buffer of that size as
+// so much garbage to come, and collected it for 0.2 to 2 s at a time. Views of such memory can do all that those of a shared
+// buffer can but sleep. Counts and locks are in a small shared buffer, with the table of workers: workers.ts.
+import { type Pointer, toArrayBuffer } from "bun:ffi";
+import { host } from "../host/syscall.ts";
+import type { Mutex } from "../sync/mutex.ts";
 import { groupWords } from "./attributes.ts";
 import { fdWords } from "./fds.ts";
 import { fsWords } from "./file-system.ts";
@@ -21,64 +27,96 @@ export type TableKind = keyof typeof sizes;
 /** Those that processes may share. */
 export type SharedKind = "fds" | "files";
 
+/** What all workers have of the tables: plain data. They last as long as the emulator. */
+export interface Tables {
+  readonly shared: SharedArrayBuffer;
+  /** Host address of the slices. */
+  readonly address: number;
+}
+
+/** Words of the shared buffer: how many processes have a slice; locks of their timers. */
 const usersAt: Readonly<Record<SharedKind, number>> = { fds: 0, files: mostProcesses };
-/** Byte offset of the workers' table, and the room for it. */
+const timerLocksAt = 2 * mostProcesses;
+/** Byte offset of the workers' table there, and the room for it. */
 const workersAt = 0x10000;
 export const workersRoom = 0x80000;
 
 /** Byte offset of the slices of a kind. */
 const starts = {} as Record<TableKind, number>;
-let end = workersAt + workersRoom;
+let end = 0;
 for (const kind of Object.keys(sizes) as TableKind[]) {
   starts[kind] = end;
   end += sizes[kind] * mostProcesses;
 }
 
 /** All tables are free. */
-export const newTables = (): SharedArrayBuffer => new SharedArrayBuffer(end);
+export function newTables(): Tables {
+  const [readWrite, sharedAnonymousUnreserved] = [3, 0x4021];
+  const address = host("mmap", 0, end, readWrite, sharedAnonymousUnreserved, -1, 0);
+  if (address < 0) throw new Error(`no memory for the tables of processes: errno ${-address}`);
+  return { shared: new SharedArrayBuffer(workersAt + workersRoom), address };
+}
 
 /** The words of the workers' table. */
-export const workerWords = (tables: SharedArrayBuffer): Int32Array =>
-  new Int32Array(tables, workersAt, workersRoom / 4);
+export const workerWords = ({ shared }: Tables): Int32Array => new Int32Array(shared, workersAt, workersRoom / 4);
+
+/** Views of slices that were asked for before, by host address: the engine counts each one that is made. */
+const views = new Map<number, Int32Array>();
+
+function viewOf({ address }: Tables, kind: TableKind, index: number): Int32Array {
+  const at = address + starts[kind] + index * sizes[kind];
+  let view = views.get(at);
+  if (view === undefined) {
+    view = new Int32Array(toArrayBuffer(at as Pointer, 0, sizes[kind]));
+    views.set(at, view);
+  }
+  return view;
+}
 
 /** The words of a slice. */
-export const wordsOf = (tables: SharedArrayBuffer, kind: Exclude<TableKind, "timers">, index: number): Int32Array =>
-  new Int32Array(tables, starts[kind] + index * sizes[kind], sizes[kind] / 4);
+export const wordsOf = (tables: Tables, kind: Exclude<TableKind, "timers">, index: number): Int32Array =>
+  viewOf(tables, kind, index);
 
 /** The words of a process's timers. */
-export const timersOf = (tables: SharedArrayBuffer, index: number): Float64Array =>
-  new Float64Array(tables, starts.timers + index * sizes.timers, timerWords);
+export const timersOf = (tables: Tables, index: number): Float64Array =>
+  new Float64Array(viewOf(tables, "timers", index).buffer, 0, timerWords);
 
-const users = (tables: SharedArrayBuffer): Int32Array => new Int32Array(tables, 0, 2 * mostProcesses);
+/** What guards them. */
+export const timerLock = (tables: Tables, index: number): Mutex => ({
+  words: counts(tables),
+  index: timerLocksAt + index,
+});
+
+const counts = ({ shared }: Tables): Int32Array => new Int32Array(shared, 0, 3 * mostProcesses);
 
 /** Takes a slice that no process has, for one. Its words are as `dropTable`'s caller left them: zero at first. There is one for each process. */
-export function takeTable(tables: SharedArrayBuffer, kind: SharedKind): number {
-  const counts = users(tables);
+export function takeTable(tables: Tables, kind: SharedKind): number {
+  const words = counts(tables);
   for (let index = 0; index < mostProcesses; index++)
-    if (Atomics.compareExchange(counts, usersAt[kind] + index, 0, 1) === 0) return index;
+    if (Atomics.compareExchange(words, usersAt[kind] + index, 0, 1) === 0) return index;
   throw new Error(`more tables of ${kind} than processes`);
 }
 
 /** One more process has the slice. */
-export const shareTable = (tables: SharedArrayBuffer, kind: SharedKind, index: number): void =>
-  void Atomics.add(users(tables), usersAt[kind] + index, 1);
+export const shareTable = (tables: Tables, kind: SharedKind, index: number): void =>
+  void Atomics.add(counts(tables), usersAt[kind] + index, 1);
 
 /** How many processes have the slice. */
-export const tableUsers = (tables: SharedArrayBuffer, kind: SharedKind, index: number): number =>
-  Atomics.load(users(tables), usersAt[kind] + index);
+export const tableUsers = (tables: Tables, kind: SharedKind, index: number): number =>
+  Atomics.load(counts(tables), usersAt[kind] + index);
 
 /** A process has the slice no more. The last one has it emptied, by `empty`, before it is free. */
-export function dropTable(tables: SharedArrayBuffer, kind: SharedKind, index: number, empty: () => void): void {
-  const counts = users(tables);
+export function dropTable(tables: Tables, kind: SharedKind, index: number, empty: () => void): void {
+  const words = counts(tables);
   const at = usersAt[kind] + index;
   for (;;) {
-    const now = Atomics.load(counts, at);
+    const now = Atomics.load(words, at);
     if (now === 1) {
       // Nobody else can come to share it: only who has it could.
       empty();
-      Atomics.store(counts, at, 0);
+      Atomics.store(words, at, 0);
       return;
     }
-    if (Atomics.compareExchange(counts, at, now, now - 1) === now) return;
+    if (Atomics.compareExchange(words, at, now, now - 1) === now) return;
   }
 }

@@ -44,7 +44,7 @@ export const Notify = { signal: 0, none: 1, thread: 2, threadId: 4 } as const;
 export const intervalTimers = 3;
 const maxTimers = 1024;
 
-/** Word 0: how many are armed; 1: slots ever used, the interval timers included; 2: a lock. The slots follow. */
+/** Word 0: how many are armed; 1: slots ever used, the interval timers included. The slots follow. */
 export interface Timers {
   readonly words: Float64Array;
   /** Guards the rest. */
@@ -55,15 +55,14 @@ export interface Timers {
 }
 const armedCount = 0;
 const usedSlots = 1;
-const guardWord = 2;
-const header = 3;
+const header = 2;
 
 /** The timers behind these words, which another worker may share. */
-export const attachTimers = (words: Float64Array, kernel: Kernel, process: number): Timers => ({
+export const attachTimers = (words: Float64Array, guard: Mutex, kernel: Kernel, process: number): Timers => ({
   words,
+  guard,
   kernel,
   process,
-  guard: { words: new Int32Array(words.buffer, words.byteOffset), index: guardWord * 2 },
 });
 
 const base = (slot: number): number => header + slot * stride;

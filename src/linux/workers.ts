@@ -12,6 +12,7 @@
 // Measured on Bun 1.4.5, two busy cores, x86-64: from a claim to the guest's first instruction 25 us (median) where a worker is idle, else
 // 30 ms with a build, of which 4 are the engine's and 25 the evaluation of our modules, 70 to 120 from the sources. Each has some 9 MB.
 import { type Pointer, toArrayBuffer } from "bun:ffi";
+import { existsSync } from "node:fs";
 import { buildFolder } from "../host/build.ts";
 import { installInterrupts } from "../host/interrupt.ts";
 import { addressOf, host } from "../host/syscall.ts";
@@ -383,9 +384,13 @@ export function awaitUsers(t: Workers, slot: number): void {
 
 // ---- making
 
-/** Makes a worker, which is claimed. Answers its slot, or -EAGAIN where the host starts no more threads, or the memory has no hart left. */
+/**
+ * Makes a worker, which is claimed. Answers its slot, or -EAGAIN where the host starts no more threads, the memory has no hart
+ * left, or the module is not there any more: the engine would tell that in a turn of the event loop, which never comes.
+ */
 function make(pool: WorkerPool, kind: number): number {
   const { interrupts, script, table } = pool;
+  if (!existsSync(script)) return -errno.EAGAIN;
   const slot = takeSlot(pool, kind);
   if (slot < 0) return slot;
   try {

@@ -12,7 +12,7 @@ import { cstring, newScratch, scratch, setVector, storeU64, vectorAddress, vecto
 import { addressOf, host } from "../host/syscall.ts";
 import { type AddressSpace, markBus, pageBits, paintPages } from "./address-space.ts";
 import { anonymous } from "./backing.ts";
-import { growTo, guestBase, Page, pageSize } from "./guest-memory.ts";
+import { growTo, guestBase, Page, pageSize, refresh } from "./guest-memory.ts";
 import { copyFiles, fileDescriptor, fill, Head, type Mappings, type Vma, VmaFlag, vmaAt, vmaCount } from "./vmas.ts";
 
 const { EFAULT, EINTR, ENOMEM } = constants.errno;
@@ -27,15 +27,19 @@ export interface SpaceSource {
   readonly names: number;
 }
 
-/** An address space as a source, for as long as it is kept. */
-export const sourceOf = ({ memory, head, records, files, names }: AddressSpace): SpaceSource => ({
-  hostBase: memory.hostBase,
-  size: memory.size,
-  head: addressOf(head),
-  records: addressOf(records),
-  files: addressOf(files),
-  names: addressOf(names),
-});
+/** An address space as a source, by who has its layout lock, for as long as it is kept. */
+export function sourceOf({ memory, head, records, files, names }: AddressSpace): SpaceSource {
+  // Another thread may have made it larger.
+  refresh(memory);
+  return {
+    hostBase: memory.hostBase,
+    size: memory.size,
+    head: addressOf(head),
+    records: addressOf(records),
+    files: addressOf(files),
+    names: addressOf(names),
+  };
+}
 
 /** Makes an address space in which nothing is mapped the copy that fork makes of another. 0; or -errno, with some of it mapped. */
 export function pullSpace(space: AddressSpace, from: SpaceSource): number {

@@ -66,7 +66,7 @@ export interface GuestMemory {
   /** Set by the engine: code in `[start, end)` changes, so what this worker made of it must go. */
   codeChanged: (start: number, end: number) => void;
   /** Set by a debugger: told of accesses to pages with a watchpoint, which would be made next. True where an instruction is to stop before that. */
-  watched?: (addr: number, length: number, kind: AccessKind) => boolean;
+  watched: ((addr: number, length: number, kind: AccessKind) => boolean) | undefined;
   /**
    * Set by the address space: the page of `addr` lacks some of `bits`. True where that has been mended (the stack grew,
    * a mapped file reaches this far by now), so that the page table is worth another look. Undefined where another thread is
@@ -117,6 +117,7 @@ export function attachGuestMemory(memory: WebAssembly.Memory): GuestMemory {
     seen: sequenceOf(log),
     lost: head.subarray(HeadWord.lost, HeadWord.lost + lostCellWords),
     codeChanged: () => {},
+    watched: undefined,
     fault: () => false,
     ...viewsOf(memory),
   };

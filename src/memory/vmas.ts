@@ -54,6 +54,8 @@ export const Head = {
   names: 3,
   /** File records ever used. */
   files: 4,
+  /** Whether something was mapped since the list was made that others beyond the address space may see. */
+  shared: 5,
   mmapBase: 6,
   stackTop: 7,
   stackReserve: 8,
@@ -222,6 +224,8 @@ const alike = (a: Vma, b: Vma): boolean =>
   a.file === b.file &&
   (a.file === 0 || a.offset + (a.end - a.start) === b.offset);
 
+const isShared = ({ flags }: Vma): boolean => (flags & VmaFlag.hostShared) !== 0;
+
 export function commit(t: Mappings, e: Edit): void {
   const replaced = keptFiles(t, e.first, e.last);
   if (e.pages < 0) t.head[Head.full] = Math.min(t.head[Head.full]!, startOf(t, e.first));
@@ -232,6 +236,7 @@ export function commit(t: Mappings, e: Edit): void {
     t.records.set([v.start, v.end, v.prot, v.flags, v.file, v.offset % two32, high, 0], (e.first + i) * stride);
   });
   t.head[Head.count] = e.count;
+  if (e.list.some(isShared)) t.head[Head.shared] = 1;
   t.head[Head.total]! += e.pages;
   t.head[Head.peak] = Math.max(t.head[Head.peak]!, t.head[Head.total]!);
   for (const file of replaced) if (!isMapped(t, file)) closeFile(t, file);
@@ -246,6 +251,7 @@ export function fill(t: Mappings, list: readonly Vma[]): void {
     pages += v.end - v.start;
   });
   t.head[Head.count] = list.length;
+  t.head[Head.shared] = list.some(isShared) ? 1 : 0;
   t.head[Head.total] = t.head[Head.peak] = pages;
 }
 

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { buildGuest } from "../tools/guest.ts";
 import { sabre } from "../tools/sabre.ts";
 
-const guest = buildGuest("traced.c", "static", "-pthread");
+const guest = buildGuest("several.c", "static", "-pthread");
 
 /** The lines of a trace by whose they are, in the order in which those appear; without the padding before results, and without addresses. */
 function byThread(trace: string): string[][] {

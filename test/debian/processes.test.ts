@@ -1,7 +1,7 @@
 // Shells, make, python and perl of Debian trixie's riscv64 port with children, pipes, jobs and signals. What they are to
 // print is what the same scripts print on x86-64 Linux: scripts/*.txt.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { finish, sabreCommand } from "../tools/sabre.ts";
@@ -53,10 +53,13 @@ afterAll(() => {
 });
 
 async function run(jit: string, { program, args, script }: Case) {
-  const cwd = mkdtempSync(join(tmpdir(), "sabre-"));
-  made.push(cwd);
+  const home = mkdtempSync(join(tmpdir(), "sabre-"));
+  made.push(home);
+  // Not the home folder itself: Bun puts files of its own there.
+  const cwd = join(home, "work");
+  mkdirSync(cwd);
   const words = ["run", "--jit", jit, "-L", root, join(root, "usr/bin", program), ...args, join(scripts, script)];
-  const env = { PATH: "/usr/bin:/bin", LC_ALL: "C", HOME: cwd, PYTHONDONTWRITEBYTECODE: "1" };
+  const env = { PATH: "/usr/bin:/bin", LC_ALL: "C", HOME: home, PYTHONDONTWRITEBYTECODE: "1" };
   const outcome = await finish(sabreCommand(...words), { cwd, env, timeout: 110_000 });
   return { ...outcome, stdout: outcome.stdout.replaceAll(cwd, "DIR") };
 }

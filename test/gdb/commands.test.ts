@@ -134,6 +134,7 @@ describe("sabre run -g", () => {
           "monitor threads",
           "monitor maps",
           "monitor breakpoints",
+          "monitor packets",
           "kill",
         ],
       );
@@ -141,6 +142,7 @@ describe("sabre run -g", () => {
       expect(text).toMatch(/\d+\.\d+ \S+: stopped/);
       expect(text).toContain("[stack]");
       expect(text).toMatch(/0x[0-9a-f]+ breakpoint, \d bytes/);
+      expect(text).toMatch(/vCont +let threads run/);
     },
     limit,
   );

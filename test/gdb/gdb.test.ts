@@ -143,6 +143,26 @@ describe("gdb", () => {
   );
 
   test(
+    "catches C++ exceptions, prints at breakpoints without stopping, goes on until and advances",
+    async () => {
+      const program = buildGuest("exceptions.cc", "static");
+      const text = await gdb([program], ["catch throw", "continue", "bt -3", "delete", "continue"]);
+      expect(text).toMatch(/Catchpoint 1 \(exception thrown\)/);
+      expect(text).toMatch(/main \(/);
+      const printed = await gdb(
+        [signals],
+        [
+          ...["handle SIGUSR1 nostop noprint pass", 'dprintf triple,"triple of %ld\\n", n', "break touch", "continue"],
+          ...["until", "advance triple", "tbreak half", "continue", "finish", "continue"],
+        ],
+      );
+      expect(printed).toContain("triple of 11");
+      expect(printed).toMatch(/Value returned is \$\d+ = 0.75/);
+    },
+    limit,
+  );
+
+  test(
     "debugs a dynamic program, whose libraries it reads through the connection",
     async () => {
       const dynamic = buildGuest("../gdb/signals.c", "dynamic", "-O1");

@@ -1,7 +1,7 @@
 // Non-stop: threads stop one by one while the others run.
 import { describe, expect, test } from "bun:test";
 import { buildGuest } from "../tools/guest.ts";
-import { type Client, debugging, hex, symbolOf } from "./client.ts";
+import { type Client, debugging, hex, number, symbolOf } from "./client.ts";
 import { gdb } from "./gdb.ts";
 
 const limit = 60_000;
@@ -68,6 +68,36 @@ describe("non-stop", () => {
         expect(await client.ask(`vCont;t:${all[0]}`)).toBe("OK");
         const stops = await stopsOf(client);
         expect(stops).toEqual([expect.stringMatching(new RegExp(`^T00.*thread:${all[0]!.replace(".", "\\.")};`))]);
+      }),
+    limit,
+  );
+
+  test(
+    "lets no thread pass a breakpoint once its insertion is answered, nor stop at one whose removal is",
+    () =>
+      debugging([threads, "4", "1000000000"], async ({ client }) => {
+        await client.ask("qSupported:multiprocess+;swbreak+;vContSupported+");
+        await client.ask("QNonStop:1");
+        await client.ask("?");
+        await client.ask("vStopped");
+        expect(await client.ask("vCont;c:p-1.-1")).toBe("OK");
+        const at = hex(symbolOf(threads, "work"));
+        const rounds = async (): Promise<bigint> => number(await client.ask(`m${hex(symbolOf(threads, "rounds"))},8`));
+        while ((await rounds()) < 1000n) await Bun.sleep(1);
+        for (let i = 0; i < 6; i++) {
+          expect(await client.ask(`Z0,${at},2`)).toBe("OK");
+          const before = await rounds();
+          const stopped = new Set<string>();
+          while (stopped.size < 4)
+            for (const stop of await stopsOf(client)) stopped.add(/thread:([^;]+);/.exec(stop)![1]!);
+          // Each may have been behind the address, and not yet where it counts.
+          expect((await rounds()) - before).toBeLessThanOrEqual(4n);
+          expect(await client.ask(`z0,${at},2`)).toBe("OK");
+          for (const thread of stopped) expect(await client.ask(`vCont;c:${thread}`)).toBe("OK");
+          const after = await rounds();
+          while ((await rounds()) < after + 100n) await Bun.sleep(1);
+          expect(client.notifications).toEqual([]);
+        }
       }),
     limit,
   );

@@ -113,6 +113,45 @@ describe("before the first instruction", () => {
   );
 });
 
+describe("compiled code", () => {
+  for (const jit of ["off", "js", "wasm"] as const)
+    test(
+      `stops at breakpoints and for watched memory that came while it ran: ${jit}`,
+      () =>
+        debugging(
+          [threads, "1", "1000000000"],
+          async ({ client }) => {
+            const at = symbolOf(threads, "work");
+            const rounds = symbolOf(threads, "rounds");
+            const count = async (): Promise<number> => Number(number(await client.ask(`m${hex(rounds)},8`)));
+            for (let i = 0; i < 3; i++) {
+              const before = await count();
+              client.say("vCont;c");
+              // Long enough for its loop to be compiled, and again after each change.
+              while ((await count()) < before + 100_000) await Bun.sleep(1);
+              client.raw("\x03");
+              expect(await client.next()).toMatch(/^T02/);
+              await client.ask(`Z0,${hex(at)},2`);
+              expect(await client.ask("vCont;c")).toMatch(/^T05/);
+              expect(await register(client, pc)).toBe(at);
+              const here = await count();
+              expect(await client.ask("vCont;c")).toMatch(/^T05/);
+              expect(await count()).toBe(here + 1);
+              await client.ask(`z0,${hex(at)},2`);
+              await client.ask(`Z4,${hex(rounds)},8`);
+              expect(await client.ask("vCont;c")).toContain(`awatch:${hex(rounds)};`);
+              expect(await count()).toBe(here + 1);
+              expect(await client.ask("vCont;c")).toContain(`awatch:${hex(rounds)};`);
+              expect(await count()).toBe(here + 2);
+              await client.ask(`z4,${hex(rounds)},8`);
+            }
+          },
+          { options: ["--jit", jit] },
+        ),
+      limit,
+    );
+});
+
 describe("a program that runs", () => {
   test(
     "stops at a breakpoint before its instruction, and steps over it when it goes on",

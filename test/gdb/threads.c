@@ -11,6 +11,7 @@
 atomic_long rounds;
 _Thread_local long own = 41;
 volatile int stop;
+long most = 100;
 long watched;
 
 __attribute__((noipa)) long work(long n) {
@@ -24,13 +25,14 @@ static void *body(void *arg) {
   char name[16];
   snprintf(name, sizeof name, "worker-%ld", n);
   pthread_setname_np(pthread_self(), name);
-  for (long i = 0; i < 100 && !stop; i++) sum += work(n * 1000 + i);
+  for (long i = 0; i < most && !stop; i++) sum += work(n * 1000 + i);
   watched += n;
   return (void *)sum;
 }
 
 int main(int argc, char **argv) {
   int count = argc > 1 ? atoi(argv[1]) : 16;
+  if (argc > 2) most = atol(argv[2]);
   pthread_t threads[64];
   for (long i = 0; i < count; i++) pthread_create(&threads[i], NULL, body, (void *)(i + 1));
   long total = 0;

@@ -20,6 +20,9 @@ int main(int argc, char **argv) {
   EQ(read(ends[0], &c, 1), 0);
   // It closed its descriptors before it was dead.
   while (getppid() == parent) sched_yield();
+  // The parent's own parent waits for it, so that it is soon gone altogether.
+  while (kill(parent, 0) == 0) sched_yield();
+  EQ(errno, ESRCH);
   // Its own child is waited for.
   child = fork();
   CHECK(child >= 0);

@@ -17,7 +17,7 @@ const inFolder = { cwd: folder };
 const run = (engine: string, file: string, ...args: string[]) =>
   finish(sabreCommand("run", "--jit", engine, buildGuest(file), ...args), inFolder);
 
-describe.each(["fork.c", "clone.c"])("%s", (file) => {
+describe.each(["fork.c", "clone.c", "churn.c", "tearing.c"])("%s", (file) => {
   test("is right about Linux", async () => {
     expect(await finish([buildNative(file)], inFolder)).toEqual(passed);
   });
@@ -29,6 +29,27 @@ describe.each(["fork.c", "clone.c"])("%s", (file) => {
     },
     limit,
   );
+});
+
+describe("a child of vfork that sleeps", () => {
+  const native = [buildNative("vfork-signals.c")];
+  const here = sabreCommand("run", buildGuest("vfork-signals.c"));
+  test.each([
+    { name: "on Linux", command: native },
+    { name: "here", command: here },
+  ])("gets what is sent to the group, $name", async ({ command }) => {
+    const child = Bun.spawn(["setsid", ...command], { stdout: "pipe", timeout: limit });
+    const output = child.stdout.getReader();
+    let text = "";
+    for (;;) {
+      const { value, done } = await output.read();
+      if (done) break;
+      text += Buffer.from(value).toString();
+      if (text === "ready\n") process.kill(-child.pid, "SIGCONT");
+    }
+    expect(text).toBe("ready\nok\n");
+    expect(await child.exited).toBe(0);
+  });
 });
 
 describe("a child that outlives the first process", () => {

@@ -7,11 +7,13 @@ import { runTask } from "../../src/linux/run.ts";
 import type { Task } from "../../src/linux/task.ts";
 import {
   claim,
+  claimBlank,
   endWorkers,
   failureOf,
   hartOf,
   hasCome,
   openPool,
+  prepare,
   release,
   stateOf,
   type WorkerPool,
@@ -21,6 +23,7 @@ import {
 import { begin, data, entry, makeGuest, passes, roomBytes, runUntilCall, start } from "./harts.ts";
 
 const script = new URL("./harts-worker.ts", import.meta.url).pathname;
+const failing = new URL("./failing-worker.ts", import.meta.url).pathname;
 const jit = process.argv[3] as EngineOptions["jit"];
 
 const word = (t: Task, address: number): number => Atomics.load(t.memory.i32, address / 4);
@@ -143,6 +146,28 @@ const cases = {
     endWorkers(pool);
     return { exit: t.process.exit, failure: failureOf(pool.table)?.split("\n")[0] };
   },
+
+  /** Workers that cannot be loaded: who waits for one is told so, and those that nobody has claimed end. */
+  unloaded: () => {
+    const pool = openPool(makeGuest(jit).process, failing);
+    const blank = claimBlank(pool);
+    const answer = prepare(pool, blank, { stay: true });
+    release(pool, blank);
+    release(pool, claim(pool));
+    until(() => workersLeft(pool) === 0);
+    endWorkers(pool);
+    return { answer, failure: failureOf(pool.table)?.split("\n")[0] };
+  },
+
+  /** The same where a thread is to run there. */
+  unloadedThread: () => {
+    const pool = openPool(makeGuest(jit).process, failing);
+    start(pool, entry("forever"), []);
+    until(() => false);
+  },
+
+  /** Workers whose module is not there. */
+  missing: () => claim(openPool(makeGuest(jit).process, `${failing}.not`)),
 
   /** The worker of the emulator itself, whose guest thread ends the process while another runs. */
   exiting: () => {

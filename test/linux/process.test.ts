@@ -9,18 +9,21 @@ import { limitsCalls } from "../../src/linux/calls/limits.ts";
 import { pidfdCalls } from "../../src/linux/calls/pidfd.ts";
 import { prctlCalls } from "../../src/linux/calls/prctl.ts";
 import { processCalls } from "../../src/linux/calls/process.ts";
+import { processMemoryCalls } from "../../src/linux/calls/process-memory.ts";
+import { ptraceCalls } from "../../src/linux/calls/ptrace.ts";
 import { schedCalls } from "../../src/linux/calls/sched.ts";
 import { signalCalls } from "../../src/linux/calls/signal.ts";
 import { systemCalls } from "../../src/linux/calls/system.ts";
 import { waitCalls } from "../../src/linux/calls/wait.ts";
 import { errno } from "../../src/linux/errno.ts";
+import { leaveThread } from "../../src/linux/exit.ts";
 import { limitOf, Resource } from "../../src/linux/limits.ts";
 import type { Task } from "../../src/linux/task.ts";
 import { beyond, caller, callOf, readOnly, room, unmapped } from "./caller.ts";
 
 const rows = [
   ...[...idsCalls, ...limitsCalls, ...prctlCalls, ...processCalls, ...schedCalls, ...systemCalls],
-  ...[...signalCalls, ...killCalls, ...futexCalls, ...waitCalls, ...pidfdCalls],
+  ...[...signalCalls, ...killCalls, ...futexCalls, ...waitCalls, ...pidfdCalls, ...processMemoryCalls, ...ptraceCalls],
 ];
 const make = callOf(rows);
 const at = room.start;
@@ -252,6 +255,7 @@ describe("the life of a process", () => {
     test(`${name} keeps the low byte of the status`, () => {
       const t = caller();
       make(t, name, 0x1234);
+      leaveThread(t);
       expect(t.process.exit).toEqual({ code: 0x34 });
     });
 

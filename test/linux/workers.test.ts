@@ -1,13 +1,14 @@
 // Workers run harts of a process's memory beside the main thread. Each case runs in a process of its own: harts-cases.ts.
 import { describe, expect, test } from "bun:test";
+import { errno } from "../../src/linux/errno.ts";
 import { type Way, ways } from "../tools/engines.ts";
 import type { Case, Outcome } from "./harts-cases.ts";
 
 const limit = 120_000;
+const cases = new URL("./harts-cases.ts", import.meta.url).pathname;
 
 async function outcomeOf<C extends Case>(name: C, { jit, env }: Pick<Way, "jit" | "env">): Promise<Outcome<C>> {
-  const script = new URL("./harts-cases.ts", import.meta.url).pathname;
-  const child = Bun.spawn([process.execPath, script, name, jit], {
+  const child = Bun.spawn([process.execPath, cases, name, jit], {
     env: { ...process.env, ...env },
     stderr: "pipe",
     timeout: limit,
@@ -66,6 +67,19 @@ test("an exception in a worker ends the process, and is told", async () => {
     exit: { signal: 6, coreDumped: false },
     failure: "Error: this thread fails",
   });
+});
+
+test("whoever claims a worker that cannot be loaded is told so", async () => {
+  const failure = "Error: nothing is loaded";
+  expect(await outcomeOf("unloaded", plain)).toEqual({ answer: -errno.EAGAIN, failure });
+  expect(await outcomeOf("missing", plain)).toBe(-errno.EAGAIN);
+});
+
+test("a thread that no worker can run ends the emulator, which says why", async () => {
+  const child = Bun.spawn([process.execPath, cases, "unloadedThread", "off"], { stderr: "pipe", timeout: limit });
+  expect(await child.stderr.text()).toStartWith("sabre: a worker failed: Error: nothing is loaded");
+  await child.exited;
+  expect(child.signalCode).toBe("SIGKILL");
 });
 
 test("exit_group in a worker ends the threads of the process, the main thread's too", async () => {

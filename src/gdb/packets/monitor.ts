@@ -54,6 +54,11 @@ const commands: readonly Command[] = [
     },
   },
   {
+    name: "packets",
+    doc: "what packets this stub understands",
+    run: (s) => s.packets.map(({ name, doc }) => `${name.padEnd(18)} ${doc}\n`).join(""),
+  },
+  {
     name: "exit",
     doc: "end the program when the debugger leaves",
     run: (s) => {

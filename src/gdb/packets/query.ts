@@ -164,6 +164,19 @@ const forkFeatures = [
   ["exec-events+", Report.exec],
 ] as const;
 
+/** What qSupported answers to what a debugger says of itself. */
+export function supported(said: string, rows: readonly PacketRow[]): string {
+  const features = said.split(/[:;]/);
+  return [
+    `PacketSize=${packetSize.toString(16)}`,
+    ...["multiprocess+", "swbreak+", "hwbreak+", "error-message+"],
+    ...Object.keys(documents).map((name) => `qXfer:${name}:read+`),
+    "qXfer:siginfo:write+",
+    ...forkFeatures.flatMap(([name]) => (features.includes(name) ? [name] : [])),
+    ...rows.flatMap(({ feature }) => (feature === undefined ? [] : [feature])),
+  ].join(";");
+}
+
 const setSignals =
   (word: number) =>
   (s: Session, rest: string): string => {
@@ -189,16 +202,11 @@ export const makeQueryPackets = (rows: () => readonly PacketRow[]): readonly Pac
   packet("qSupported", "what both sides can", (s, rest) => {
     s.features = new Set(rest.slice(1).split(";"));
     s.multiprocess = s.features.has("multiprocess+");
-    const events = forkFeatures.filter(([name]) => s.features.has(name));
-    s.world.d.words[Head.reports] = events.reduce((all, [, bit]) => all | bit, 0);
-    return [
-      `PacketSize=${packetSize.toString(16)}`,
-      ...["multiprocess+", "swbreak+", "hwbreak+", "error-message+"],
-      ...Object.keys(documents).map((name) => `qXfer:${name}:read+`),
-      "qXfer:siginfo:write+",
-      ...events.map(([name]) => name),
-      ...rows().flatMap(({ feature }) => (feature === undefined ? [] : [feature])),
-    ].join(";");
+    s.world.d.words[Head.reports] = forkFeatures.reduce(
+      (all, [name, bit]) => all | (s.features.has(name) ? bit : 0),
+      0,
+    );
+    return supported(rest, rows());
   }),
   packet(
     "QStartNoAckMode",
@@ -218,5 +226,8 @@ export const makeQueryPackets = (rows: () => readonly PacketRow[]): readonly Pac
   packet("QProgramSignals", "signals that the program may get", () => "OK", "QProgramSignals+"),
   packet("QCatchSyscalls", "system calls that stop", catchCalls, "QCatchSyscalls+"),
   packet("QThreadEvents", "tell of threads that begin and end", () => "OK"),
-  packet("!", "extended mode", () => "OK"),
+  packet("!", "extended mode: the debugger stays when the program has ended", (s) => {
+    s.extended = true;
+    return "OK";
+  }),
 ];

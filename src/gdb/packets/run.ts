@@ -180,6 +180,7 @@ export const runPackets: readonly PacketRow[] = [
     const pid = parseNumber(rest.slice(1));
     if (pid === undefined) return EINVAL;
     if (!kill(s, pid)) return ESRCH;
+    s.leaving = !s.extended && debugged(s).length === 0;
     return "OK";
   }),
 ];
