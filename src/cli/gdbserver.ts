@@ -182,6 +182,8 @@ export async function gdbserver(given: readonly string[]): Promise<never> {
   }
   if (asked.attach !== undefined) say(`Attached; pid = ${asked.attach}`);
   for (const signal of ["SIGTERM", "SIGHUP"] as const) process.on(signal, () => leave(undefined));
+  // Who reads what is said may have gone.
+  process.stderr.on("error", () => {});
   let inferior = first;
   const left = Promise.withResolvers<void>();
   let busy = false;
@@ -204,7 +206,7 @@ export async function gdbserver(given: readonly string[]): Promise<never> {
     busy = true;
     const relay = await meet((bytes) => void process.stdout.write(bytes), left.resolve);
     process.stdin.on("data", (bytes: Buffer) => relay.feed(bytes));
-    process.stdin.on("close", () => {
+    process.stdin.on("end", () => {
       relay.end();
       left.resolve();
     });

@@ -113,7 +113,9 @@ export const Stop = {
   vforkDone: 10,
   clone: 11,
   exec: 12,
+  /** It is about to execute its first instruction; it has executed its last. */
   created: 13,
+  left: 15,
 } as const;
 
 /** Plain data, for workers. */

@@ -115,6 +115,7 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
     unlock(d.lock);
     if (isHeld) pause(t, seat, Stop.asked, seen);
     else if (words[at + Thread.resumed] !== 0) obey(t, seat, Stop.asked, getPc(t.hart));
+    if (!isHeld && reports(Report.threads) && !leads(t)) stop(t, seat, Stop.created, 0);
     return seat;
   }
 
@@ -220,6 +221,8 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
   const isHalted = (process: number): boolean =>
     Atomics.load(words, Head.halted) !== 0 && (Atomics.load(words, Head.attached) === 0 || isDebugged(d, process));
 
+  /** Whether it is its process's first thread, of which a fork or the program's start tells. */
+  const leads = ({ tid, process }: Task): boolean => tid === process.pid;
   const reports = (event: number): boolean => (words[Head.reports]! & event) !== 0;
   const published = (): void => bump(d);
 
@@ -233,6 +236,8 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
     points.muted = over && s.watched;
     s.skip = undefined;
     const isSingle = over || runs !== engine;
+    // A single step for the one inside does not look: the outer one's breakpoints come first.
+    if (!over && isSingle && points.stopsAt(pc) && !points.passes(pc)) return Cause.debug;
     if (s.stepping) {
       if (!over && points.stopsAt(pc) && !points.passes(pc)) return Cause.debug;
       s.from = pc;
@@ -300,6 +305,7 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
       if (chosen !== signo) return userInfo(chosen, Code.SI_USER, t.process.pid, 0);
       return words.slice(s.at + Thread.info, s.at + Thread.info + info.length);
     },
+    stepped: (t) => attend(t, seatOf(t)),
     enterCall: (t) => {
       const nr = getI64(t.hart, 17);
       if (isAttached(t) && catches(d, nr)) stop(t, seatOf(t), Stop.callEntry, nr);
@@ -342,8 +348,11 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
       removeBreakpoints(d.breakpoints, (b) => b.space === space, { published });
       if (reports(Report.exec)) stop(t, seatOf(t), Stop.exec, 0);
     },
-    leaving: ({ process }) => {
+    leaving: (t) => {
+      const { process } = t;
       const { record, kernel } = process;
+      if (process.exit === undefined && reports(Report.threads) && Atomics.load(record.i32, ProcessField.runners) > 1)
+        stop(t, seatOf(t), Stop.left, t.record.i32[TaskField.exitCode]!);
       const leader = taskAt(kernel, record.i32[ProcessField.leader]! - 1).i32;
       noteEnd(d, process.index, process.pid, process.exit ?? { code: leader[TaskField.exitCode]! });
       const space = record.i32[ProcessField.space]!;

@@ -1,7 +1,7 @@
 // Non-stop: threads stop one by one, and each stop is a notification, which the debugger fetches when it likes. Only one is under way at
 // a time; what happened meanwhile follows when it asks for more (vStopped).
 import { Stop, Thread, threadAt } from "../debug/state.ts";
-import { eventOf, type GuestThread, haltOne, isStopped, markTold, resume, unhalt } from "../debug/world.ts";
+import { eventOf, type GuestThread, goOn, haltOne, isStopped, markTold, resume, unhalt } from "../debug/world.ts";
 import { Sig } from "../linux/siginfo.ts";
 import { endText, eventText, type Order, stopText, untoldEnds } from "./running.ts";
 import { debugged, type Session } from "./session.ts";
@@ -41,6 +41,7 @@ function takeNext(s: Session): string | undefined {
     const text = event === undefined ? stopText(s, thread, s.interrupted ? Sig.INT : 0, "") : eventText(s, event);
     if (event === undefined) s.interrupted = false;
     markTold(s.world, thread);
+    if (event?.why === Stop.left) resume(s.world, thread, goOn);
     s.last = { thread, text };
     return text;
   }

@@ -148,6 +148,8 @@ function tell(s: Session, threads: readonly GuestThread[]): void {
     return;
   }
   markTold(world, event.thread);
+  // It executes nothing more, and has gone for the debugger.
+  if (event.why === Stop.left) resume(world, event.thread, goOn);
   report(s, event.thread, eventText(s, event));
 }
 
@@ -203,6 +205,10 @@ export function eventText(s: Session, { thread, why, detail, address }: StopEven
     }
     case Stop.vforkDone:
       return stopText(s, thread, Sig.TRAP, "vforkdone:;");
+    case Stop.created:
+      return stopText(s, thread, Sig.TRAP, "create:;");
+    case Stop.left:
+      return `w${hex2(detail & 255)};${threadId(s, thread)}`;
     case Stop.exec:
       return stopText(s, thread, Sig.TRAP, `exec:${toHex(exeOf(processAt(s.world.kernel, thread.process)))};`);
     default:

@@ -9,8 +9,7 @@ import { hostTid } from "../host/interrupt.ts";
 import { addressOf, host } from "../host/syscall.ts";
 import { type Counters, ownCounters, threadCounters } from "../host/thread-counters.ts";
 import { withLock } from "../sync/mutex.ts";
-import { Header, type Kernel, sections } from "./kernel.ts";
-import { ProcessField, processAt } from "./processes.ts";
+import { accountWords, Header, type Kernel, sections } from "./kernel.ts";
 import { State } from "./records.ts";
 import type { Task } from "./task.ts";
 import { TaskField, taskAt, threadsOf } from "./tasks.ts";
@@ -35,7 +34,7 @@ type Figures = Float64Array;
 
 /** Float64 words of a thread's account. */
 const TaskAccount = {
-  /** Two int32: generation of the record that it is about, + 1; the host's thread that runs it, 0 for none. */
+  /** Two int32: 0; the host's thread that runs it, 0 for none. */
   head: 0,
   /** When it began to be: nanoseconds of CLOCK_BOOTTIME. */
   started: 1,
@@ -45,13 +44,11 @@ const TaskAccount = {
   executed: 12,
   /** How it is to be scheduled: scheduling.ts. */
   scheduling: 16,
-  words: 64,
 } as const;
 const runner = 1;
 
 /** Float64 words of a process's account. */
 const ProcessAccount = {
-  head: 0,
   /** KiB that were resident at most: its own, and of its children the largest. */
   resident: 1,
   childResident: 2,
@@ -63,7 +60,6 @@ const ProcessAccount = {
   children: 20,
   childUser: 30,
   childSystem: 31,
-  words: 32,
 } as const;
 
 interface Account {
@@ -73,29 +69,17 @@ interface Account {
   readonly address: number;
 }
 
-function accountAt(k: Kernel, section: number, words: number, index: number, generation: number): Account {
+/** An account is zero when its record is taken: tasks.ts, processes.ts. */
+function accountAt(k: Kernel, section: number, words: number, index: number): Account {
   const at = section + index * words * 8;
   const i32 = k.i32.subarray(at / 4, at / 4 + words * 2);
-  const f64 = k.f64.subarray(at / 8, at / 8 + words);
-  // It may be that of a record which was freed since.
-  if (i32[0] !== generation + 1) {
-    f64.fill(0);
-    i32[0] = generation + 1;
-  }
-  return { f64, i32, address: k.address + at };
+  return { f64: k.f64.subarray(at / 8, at / 8 + words), i32, address: k.address + at };
 }
 
-const ofTask = (k: Kernel, task: number): Account =>
-  accountAt(k, sections.taskAccounts, TaskAccount.words, task, taskAt(k, task).i32[TaskField.generation]!);
+const ofTask = (k: Kernel, task: number): Account => accountAt(k, sections.taskAccounts, accountWords.task, task);
 
 const ofProcess = (k: Kernel, index: number): Account =>
-  accountAt(
-    k,
-    sections.processAccounts,
-    ProcessAccount.words,
-    index,
-    processAt(k, index).i32[ProcessField.generation]!,
-  );
+  accountAt(k, sections.processAccounts, accountWords.process, index);
 
 const figuresAt = ({ f64 }: Account, at: number): Figures => f64.subarray(at, at + Figure.count);
 

@@ -3,9 +3,9 @@
 // over the first one's id.
 import { withLock } from "../sync/mutex.ts";
 import { parkThrough, wakeCount, wakeTask } from "./park.ts";
-import { Pending, wake } from "./place.ts";
 import { ProcessField } from "./processes.ts";
 import { isTraced, unlinkHeld } from "./ptrace.ts";
+import { wakeToEnd } from "./signals.ts";
 import { endStopHeld } from "./stops.ts";
 import type { Process, Task } from "./task.ts";
 import { freeTask, TaskField, taskAt, threadsOf } from "./tasks.ts";
@@ -22,7 +22,7 @@ export function becomeAlone(t: Task): boolean {
     p[ProcessField.executor] = t.index + 1;
     const threads = threadsOf(kernel, index).map((other) => taskAt(kernel, other));
     if (threads.length > 1) endStopHeld(record, threads);
-    for (const thread of threads) if (thread !== t.record) wake(thread, Pending.exit);
+    for (const thread of threads) if (thread !== t.record) wakeToEnd(kernel, thread);
     return true;
   });
   if (!claimed) return false;

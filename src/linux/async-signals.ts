@@ -8,15 +8,13 @@ import { host } from "../host/syscall.ts";
 import { type Mutex, withLock } from "../sync/mutex.ts";
 import { errno } from "./errno.ts";
 import { Header, type Kernel, sections } from "./kernel.ts";
-import { allProcesses, findProcess, ProcessField, type ProcessRecord, processAt } from "./processes.ts";
+import { carrier, tellOfMessage } from "./message-notes.ts";
+import { findProcess, groupHeld, type ProcessRecord, processAt } from "./processes.ts";
 import { Code, kernelInfo, Sig, type SigInfo, sigMax } from "./siginfo.ts";
 import { type SignalTarget, sendSignal, threadTarget } from "./signals.ts";
 import { guestProcess, guestThread } from "./targets.ts";
 import type { Task } from "./task.ts";
 import { findTask } from "./tasks.ts";
-
-/** The host's signal for all of this: real-time, so that none is lost. From elsewhere it comes with another si_code. */
-const carrier = 60;
 
 const base = sections.kept / 4 + 0x4000 / 4;
 // Words of the head: the lock; owners ever used.
@@ -27,9 +25,6 @@ const Owner = { fd: 0, inode: 1, type: 2, id: 3, signal: 4, guestFd: 5 } as cons
 const stride = 8;
 const ownersAt = base + 16;
 const mostOwners = 512;
-// Who waits for a message: index + 1 of the process, its generation, signal, two words of value.
-const waitersAt = ownersAt + mostOwners * stride;
-const mostWaiters = 64;
 
 /** Types of owners, as in a `struct f_owner_ex`. */
 export const OwnerType = { thread: 0, process: 1, group: 2 } as const;
@@ -84,11 +79,8 @@ const isGuest = (t: Task, { type, id }: FileOwner): boolean => {
   const k = t.process.kernel;
   if (type === OwnerType.thread) return guestThread(t, id) !== undefined;
   if (type === OwnerType.process) return guestProcess(t, id) !== undefined;
-  return membersOf(k, id).length > 0;
+  return withLock(k.tasksLock, () => groupHeld(k, id)).length > 0;
 };
-
-const membersOf = (k: Kernel, group: number): ProcessRecord[] =>
-  [...allProcesses(k)].filter(({ i32 }) => i32[ProcessField.group] === group);
 
 /** Whether the host has such processes. */
 const isHosts = ({ type, id }: FileOwner): boolean =>
@@ -156,31 +148,15 @@ export const noteAsync = ({ process: { kernel: k } }: Task, fd: number, h: numbe
     k.i32[at + Owner.guestFd] = fd;
   });
 
-// ---- messages
-
-/** Where there is a message, the process gets that signal with a value. Answers what the host is to send: signal and value; undefined for no room. */
-export function awaitMessage(t: Task, signo: number, lo: number, hi: number): readonly [number, number] | undefined {
-  const { kernel: k, index, record } = t.process;
-  return withLock(lockOf(k), () => {
-    for (let i = 0; i < mostWaiters; i++) {
-      const at = waitersAt + i * stride;
-      const [known, generation] = [k.i32[at]!, k.i32[at + 1]!];
-      if (known !== 0 && processAt(k, known - 1).i32[ProcessField.generation] === generation) continue;
-      k.i32.set([index + 1, record.i32[ProcessField.generation]!, signo, lo, hi], at);
-      return [carrier, i];
-    }
-    return undefined;
-  });
-}
-
 // ---- what comes
 
 /** Signals whose si_code would mean something else. */
 const haveOwnCodes: readonly number[] = [Sig.ILL, Sig.TRAP, Sig.BUS, Sig.FPE, Sig.SEGV, Sig.CHLD, Sig.SYS];
 
-function targetsOf(k: Kernel, { type, id }: FileOwner): SignalTarget[] {
+/** Whom to signal, by who has the tasks lock until that is done. */
+function targetsHeld(k: Kernel, { type, id }: FileOwner): SignalTarget[] {
   const all = (process: ProcessRecord): SignalTarget => ({ kernel: k, process, thread: undefined });
-  if (type === OwnerType.group) return membersOf(k, id).map(all);
+  if (type === OwnerType.group) return groupHeld(k, id).map(all);
   if (type === OwnerType.thread) {
     const task = findTask(k, id);
     const target = task === undefined ? undefined : threadTarget(k, task);
@@ -195,7 +171,7 @@ export function takeAsyncSignal(k: Kernel, info: SigInfo): boolean {
   const [signo, , code] = info as unknown as readonly [number, number, number];
   if (signo === Sig.URG && code === Code.SI_KERNEL) return urgent(k);
   if (signo !== carrier) return false;
-  if (code === Code.SI_MESGQ) message(k, info);
+  if (code === Code.SI_MESGQ) tellOfMessage(k, info);
   else if (code > 0 && code < Code.SI_KERNEL) event(k, info);
   else return false;
   return true;
@@ -216,8 +192,10 @@ function event(k: Kernel, info: SigInfo): void {
   own[0] = wanted;
   own[6] = found[Owner.guestFd]!;
   if (haveOwnCodes.includes(wanted)) own[2] = Code.SI_SIGIO;
-  for (const target of targetsOf(k, { type: found[Owner.type]!, id: found[Owner.id]! }))
-    sendSignal(target, wanted || Sig.IO, wanted === 0 ? kernelInfo(Sig.IO) : own);
+  withLock(k.tasksLock, () => {
+    for (const target of targetsHeld(k, { type: found[Owner.type]!, id: found[Owner.id]! }))
+      sendSignal(target, wanted || Sig.IO, wanted === 0 ? kernelInfo(Sig.IO) : own);
+  });
 }
 
 /** The host does not say which socket has urgent data: all owners are told. */
@@ -229,28 +207,13 @@ function urgent(k: Kernel): boolean {
     }),
   );
   const told = new Set<ProcessRecord>();
-  for (const owner of owners.filter(({ id }) => id !== 0))
-    for (const target of targetsOf(k, owner)) {
-      if (told.has(target.process)) continue;
-      told.add(target.process);
-      sendSignal(target, Sig.URG, kernelInfo(Sig.URG));
-    }
-  return told.size > 0;
-}
-
-function message(k: Kernel, info: SigInfo): void {
-  const at = waitersAt + info[6]! * stride;
-  if (info[6]! < 0 || info[6]! >= mostWaiters) return;
-  const found = withLock(lockOf(k), () => {
-    const waiter = k.i32.slice(at, at + stride);
-    k.i32[at] = 0;
-    return waiter;
+  withLock(k.tasksLock, () => {
+    for (const owner of owners.filter(({ id }) => id !== 0))
+      for (const target of targetsHeld(k, owner)) {
+        if (told.has(target.process)) continue;
+        told.add(target.process);
+        sendSignal(target, Sig.URG, kernelInfo(Sig.URG));
+      }
   });
-  if (found[0] === 0) return;
-  const process = processAt(k, found[0]! - 1);
-  if (process.i32[ProcessField.generation] !== found[1]) return;
-  const own = info.slice();
-  own.set([found[2]!, 0]);
-  own.set([found[3]!, found[4]!], 6);
-  sendSignal({ kernel: k, process, thread: undefined }, found[2]!, own);
+  return told.size > 0;
 }

@@ -175,6 +175,7 @@ export function attachTask(process: Process, index: number): Task {
     ended: false,
     moved: false,
     nested: false,
+    maker: undefined,
     get tid() {
       return record.i32[TaskField.tid]!;
     },

@@ -7,11 +7,13 @@
 import { isSameFile } from "../host/same-file.ts";
 import { host } from "../host/syscall.ts";
 import { type Mutex, withLock } from "../sync/mutex.ts";
-import { attachFdTable, type FdTable, hostFd, registeredFd, setRegisteredFd } from "./fds.ts";
+import { attachFdTable, FdKind, type FdTable, fdData, fdKind, hostFd, registeredFd, setRegisteredFd } from "./fds.ts";
 import { Header, type Kernel, sections } from "./kernel.ts";
 import { releaseLocks } from "./lock-table.ts";
+import { closeQueue } from "./message-notes.ts";
 import { ProcessField, processAt } from "./processes.ts";
 import { State } from "./records.ts";
+import { isOfSignalFd } from "./signalfd-table.ts";
 import { type Tables, wordsOf } from "./tables.ts";
 import { closeMaster } from "./terminals.ts";
 
@@ -43,7 +45,8 @@ export function watchClosing(t: FdTable, k: Kernel, tables: Tables, own: number)
   t.closing = (fd, h, registered) => {
     if (t.hasLocked) releaseLocks(k, own, h);
     if (registered >= 0 && closeRegistered(k, tables, own, fd, h, registered)) return true;
-    return t.hasMasters && closeMaster(k, h);
+    if (t.hasMasters && closeMaster(k, h)) return true;
+    return t.hasQueues && closeQueue(k, own, h);
   };
   return t;
 }
@@ -73,7 +76,9 @@ function closeRegistered(k: Kernel, tables: Tables, own: number, fd: number, h: 
 /** The host descriptor by which an epoll set knows guest descriptor `fd` of table number `own`, or is to know it. */
 export function epollName(t: FdTable, k: Kernel, tables: Tables, own: number, fd: number): number {
   const h = hostFd(t, fd);
-  const isGood = (name: number): boolean => name >= 0 && (name === h || isSameFile(name, h));
+  const isSignalFd = h >= 0 && fdKind(t, fd) === FdKind.signal;
+  const isGood = (name: number): boolean =>
+    name >= 0 && (name === h || isSameFile(name, h) || (isSignalFd && isOfSignalFd(k, fdData(t, fd), name)));
   const name = registeredFd(t, fd);
   if (h < 0 || isGood(name)) return h < 0 ? h : name;
   for (const other of othersOf(k, tables, own)) {

@@ -66,7 +66,7 @@ export function systemCall(t: Task, watcher: CallWatcher | undefined): void {
   if (raw) watcher?.enter(t, row, nr, raw);
   R[hart.pc] = R[hart.pc]! + ecallBytes;
   let result = row ? invoke(t, row, R) : unknownCall(t, nr);
-  if (raw) watcher?.leave(t, row, nr, raw, result);
+  if (raw && !(t.moved && t.process.exit !== undefined)) watcher?.leave(t, row, nr, raw, result);
   // Its record may be another thread's by now.
   if (t.ended) return;
   if (tracer !== undefined) result = tracer.leaveCall(t, nr, result);

@@ -2,8 +2,8 @@
 // calls `leaveThread`, once. The thread that leaves last gives back what its process has, and has it buried.
 import { residentKib } from "../memory/maps.ts";
 import { removeRunner } from "../memory/sharing.ts";
-import { closeAccount, noteResident } from "./accounting.ts";
-import { wakeExecutor } from "./alone.ts";
+import { closeAccount, noteResident, startClock } from "./accounting.ts";
+import { isSuperseded, wakeExecutor } from "./alone.ts";
 import { bury, leaveChildren, othersLive } from "./family.ts";
 import { closeAll } from "./fds.ts";
 import { closeFileSystem } from "./file-system.ts";
@@ -48,6 +48,25 @@ export function leaveThread(t: Task): void {
   // Those that left before have given back what they had.
   if (Atomics.sub(p, ProcessField.runners, 1) === 1) endProcess(process);
   else wakeExecutor(process);
+}
+
+/**
+ * Called by a thread that runs in place of another (vfork) which may be about to end: that one ends now, and this one goes on in
+ * its memory without it.
+ */
+export function outliveMaker(t: Task): void {
+  clearPending(t.record, Pending.maker);
+  const { maker } = t;
+  if (maker === undefined || (maker.process.exit === undefined && !isSuperseded(maker))) return;
+  // What it was to its memory, and to another in whose place it may have run itself, this one is from now on.
+  [t.nested, t.maker] = [maker.nested, maker.maker];
+  if (t.maker !== undefined) Atomics.store(t.maker.record.i32, TaskField.inPlace, t.index + 1);
+  Atomics.store(t.process.record.i32, ProcessField.vforkParent, 0);
+  maker.nested = maker.ended = maker.moved = true;
+  maker.process.watcher?.end(maker, maker.process.exit ?? { code: 0 });
+  // So that what it has used is counted.
+  startClock(maker);
+  leaveThread(maker);
 }
 
 /** The last thread is gone. Without exit_group or a signal the exit code is that of the first thread. */

@@ -16,7 +16,7 @@ import {
   allProcesses,
   exitOf,
   firstProcess,
-  freeProcess,
+  groupHeld,
   ProcessField,
   type ProcessRecord,
   processAt,
@@ -24,7 +24,7 @@ import {
 import { isReparentedHeld, isTraced, tracingProcess, unlinkHeld as unlinkTraceeHeld } from "./ptrace.ts";
 import { State } from "./records.ts";
 import { Code, childInfo, kernelInfo, Sig, type SigInfo, userInfo } from "./siginfo.ts";
-import { ActionWord, actionWords, handlerIs, maySignal, Sa, SIG_IGN, sendSignal } from "./signals.ts";
+import { ActionWord, actionWords, discardProcess, handlerIs, maySignal, Sa, SIG_IGN, sendSignal } from "./signals.ts";
 import { hasStopped, StopState } from "./stops.ts";
 import { freeTask, TaskField, taskAt, threadsOf } from "./tasks.ts";
 import { ownTty } from "./ttys.ts";
@@ -41,10 +41,6 @@ const isAlive = (process: ProcessRecord): boolean =>
 const uidOf = ({ attributes }: ProcessRecord): number => attributes[Attr.ruid]! >>> 0;
 
 // ---- relations
-
-/** The members of a process group. */
-export const groupHeld = (k: Kernel, group: number): ProcessRecord[] =>
-  [...allProcesses(k)].filter((process) => field(process, ProcessField.group) === group);
 
 /** The parent, where that is a guest. */
 function parentHeld(k: Kernel, process: ProcessRecord): ProcessRecord | undefined {
@@ -359,12 +355,17 @@ function entrustHeld(k: Kernel, from: ProcessRecord, child: ProcessRecord, heir:
 /** A zombie that was waited for is gone, with its leader's record. */
 export function reapHeld(k: Kernel, process: ProcessRecord): void {
   unlinkHeld(k, process);
-  closeEnd(process);
   forgetTracer(k, process);
   const leader = field(process, ProcessField.leader) - 1;
   if (leader >= 0) freeTask(k, leader);
+  discardHeld(k, process);
+}
+
+/** Frees the record of a process, and all that belongs to it: of one that nobody waits for any more, or that never ran. */
+export function discardHeld(k: Kernel, process: ProcessRecord): void {
+  closeEnd(process);
   if (process.index === firstProcess) retireFirst(process);
-  else freeProcess(k, process.index);
+  discardProcess(k, process);
 }
 
 /**

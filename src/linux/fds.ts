@@ -1,7 +1,7 @@
 // The guest's table of file descriptors: guest numbers to host descriptors. Every guest descriptor has a host
 // descriptor of its own (dup is a host dup), so open file descriptions, locks and epoll sets are the host's. The guest
 // never learns a host number, and can neither use nor close a descriptor of the emulator.
-import { host } from "../host/syscall.ts";
+import { addressOf, host } from "../host/syscall.ts";
 import { errno } from "./errno.ts";
 
 /** What answers calls on a descriptor, beyond the host. */
@@ -38,6 +38,8 @@ export interface FdTable {
   hasLocked: boolean;
   /** There may be masters of pseudoterminals: `closing` hears of all descriptors from then on. */
   hasMasters: boolean;
+  /** There may be message queues: `closing` hears of all descriptors from then on. */
+  hasQueues: boolean;
   /**
    * Told that guest descriptor `fd` is closed, which had host descriptor `h` and was registered with `registered` (or -1).
    * Answers whether that needs no closing any more: it is, or is to stay open.
@@ -52,8 +54,9 @@ const lockedWord = limitWord + 1;
 /** No number from this one on was ever used. */
 const usedWord = limitWord + 2;
 const mastersWord = limitWord + 3;
+const queuesWord = limitWord + 4;
 /** Words of a table, zero for an empty one. */
-export const fdWords = limitWord + 4;
+export const fdWords = limitWord + 5;
 const usualLimit = 1024;
 
 /** The table behind these words, which another worker may share. */
@@ -76,6 +79,12 @@ export const attachFdTable = (words: Int32Array): FdTable => ({
   },
   set hasMasters(on: boolean) {
     words[mastersWord] = on ? 1 : 0;
+  },
+  get hasQueues() {
+    return words[queuesWord] !== 0;
+  },
+  set hasQueues(on: boolean) {
+    words[queuesWord] = on ? 1 : 0;
   },
   closing: () => false,
 });
@@ -122,10 +131,11 @@ export function openFds(t: FdTable): number[] {
 
 /**
  * Gives host descriptor `h` (or an error, which is passed through) the lowest free guest number from `from` on.
- * Answers the number, or -EMFILE with the host descriptor closed.
+ * Answers the number, or -EMFILE with the host descriptor closed; or -ENFILE where it is the emulator that has no more.
  */
 export function installFd(t: FdTable, h: number, cloexec: boolean, kind: FdKind = FdKind.host, from = 0): number {
-  if (h < 0) return h;
+  if (h < 0) return h === -errno.EMFILE ? -errno.ENFILE : h;
+  if (sparing(h) < 0) return -errno.ENFILE;
   for (let fd = from; fd < Math.min(t.limit, maxFds); fd++) {
     if (Atomics.compareExchange(t.words, fd * stride, 0, changing) !== 0) continue;
     fill(t, fd, h, cloexec, kind);
@@ -163,8 +173,29 @@ export function closeFd(t: FdTable, fd: number): number {
 }
 
 function closeHost(t: FdTable, fd: number, h: number, registered: number): number {
-  const concerns = registered >= 0 || t.hasLocked || t.hasMasters;
+  const concerns = registered >= 0 || t.hasLocked || t.hasMasters || t.hasQueues;
   return concerns && t.closing(fd, h, registered) ? 0 : host("close", h);
+}
+
+const RLIMIT_NOFILE = 7;
+/** So many of the host's descriptors, or a quarter of them, guests cannot have: the emulator loads what it needs when it needs it. */
+const mostReserved = 64;
+let unreserved = 0;
+
+/** Whether host descriptor `h`, the lowest that was free, is one that the emulator keeps for itself. */
+function isReserved(h: number): boolean {
+  if (unreserved === 0) {
+    const [soft = 0, high = 0] = limitsOfHost(RLIMIT_NOFILE);
+    unreserved = high !== 0 ? Number.POSITIVE_INFINITY : soft - Math.min(mostReserved, Math.floor(soft / 4));
+  }
+  return h >= unreserved;
+}
+
+/** Soft and hard limit of the emulator, low and high words. */
+function limitsOfHost(resource: number): Uint32Array {
+  const words = new Uint32Array(4);
+  host("prlimit64", 0, resource, 0, addressOf(words));
+  return words;
 }
 
 const F_DUPFD_CLOEXEC = 1030;
@@ -190,6 +221,7 @@ export function inheritDescriptors(t: FdTable, others: readonly number[]): void 
 export function forkFdTable(t: FdTable, copy: FdTable = newFdTable()): FdTable | number {
   copy.limit = t.limit;
   copy.hasMasters = t.hasMasters;
+  copy.hasQueues = t.hasQueues;
   for (const fd of openFds(t)) {
     const error = forkFd(t, copy, fd);
     if (error === 0) continue;
@@ -199,11 +231,18 @@ export function forkFdTable(t: FdTable, copy: FdTable = newFdTable()): FdTable |
   return copy;
 }
 
+/** The same host descriptor; or -EMFILE, and it is closed, where the emulator keeps it for itself. */
+function sparing(h: number): number {
+  if (h < 0 || !isReserved(h)) return h;
+  host("close", h);
+  return -errno.EMFILE;
+}
+
 function forkFd(t: FdTable, copy: FdTable, fd: number): number {
   for (;;) {
     const from = hostFd(t, fd);
     if (from < 0) return 0;
-    const h = dupHost(from);
+    const h = sparing(dupHost(from));
     // Another thread may have closed it meanwhile, and the number may be something else's.
     const isSame = hostFd(t, fd) === from;
     if (h < 0 && isSame) return h;
@@ -220,7 +259,7 @@ function forkFd(t: FdTable, copy: FdTable, fd: number): number {
 /** Closes every descriptor: the process ended. */
 export function closeAll(t: FdTable): void {
   for (const fd of openFds(t)) closeFd(t, fd);
-  t.hasLocked = t.hasMasters = false;
+  t.hasLocked = t.hasMasters = t.hasQueues = false;
   Atomics.store(t.words, usedWord, 0);
 }
 

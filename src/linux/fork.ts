@@ -2,7 +2,8 @@
 // - fork: a blank worker (workers.ts) pulls a copy of the memory into its own, while the parent's thread holds the layout lock
 //   and sleeps; then the child's first thread runs there.
 // - vfork, posix_spawn (CLONE_VM with CLONE_VFORK): the child's first thread runs in place of the parent's, on the same hart in
-//   the same memory, until it executes a program, for which a blank worker takes it over, or ends.
+//   the same memory, until it executes a program, for which a blank worker takes it over, or ends. Where the parent's ends
+//   before, the child goes on in that memory alone: exit.ts.
 // - CLONE_VM alone: the child's first thread runs beside the parent's, as one more thread of the memory.
 //
 // Measured on Bun 1.4.5, two busy cores, x86-64, of a small program, with a build: fork 0.6 ms, with exit and wait 1.4 ms (medians),
@@ -22,13 +23,15 @@ import { Attr } from "./attributes.ts";
 import { attachProcess, attachTask, fdsOf, type Site } from "./bundle.ts";
 import { errno, restart } from "./errno.ts";
 import { leaveThread, releaseMaker } from "./exit.ts";
-import { adopt } from "./family.ts";
+import { adopt, discardHeld } from "./family.ts";
 import { attachFdTable, closeAll, forkFdTable } from "./fds.ts";
 import { attachFileSystem, closeFileSystem, forkFileSystem } from "./file-system.ts";
 import { takeHostSignalsHere } from "./inbox.ts";
+import type { Kernel } from "./kernel.ts";
 import { dropKickTimer } from "./kick-timer.ts";
 import { parkThrough, wakeCount } from "./park.ts";
-import { allocateProcess, freeProcess, ProcessField, type ProcessRecord, processAt } from "./processes.ts";
+import { Pending, wake } from "./place.ts";
+import { allocateProcess, ProcessField, type ProcessRecord, processAt } from "./processes.ts";
 import { isTraced, stopsAtCalls } from "./ptrace.ts";
 import { inheritTracer } from "./ptrace-ends.ts";
 import { stopAtExit } from "./ptrace-stops.ts";
@@ -49,7 +52,7 @@ import {
 } from "./signals.ts";
 import { dropTable, shareTable, tableUsers, takeTable, timersOf, wordsOf } from "./tables.ts";
 import type { Process, Task } from "./task.ts";
-import { addThread, allocateTask, freeTask, newPid, TaskField, type TaskRecord, taskAt } from "./tasks.ts";
+import { addThread, allocateTask, firstTask, freeTask, newPid, TaskField, type TaskRecord, taskAt } from "./tasks.ts";
 import { initTimers } from "./timers.ts";
 import { storeWords } from "./words.ts";
 import {
@@ -105,6 +108,15 @@ export function forkProcess(t: Task, o: NewProcess): number {
   poolOf(t.process);
   const child = makeRecords(t, o);
   if (typeof child === "number") return child;
+  // From now on, what is deadly ends the process when it is sent.
+  if (o.isVfork) Atomics.store(t.record.i32, TaskField.inPlace, -1);
+  const result = run(t, o, child);
+  // One that has ended has no record any more.
+  if (o.isVfork && !t.moved) Atomics.store(t.record.i32, TaskField.inPlace, 0);
+  return result;
+}
+
+function run(t: Task, o: NewProcess, child: Child): number {
   if (!o.sharesSpace) return runApart(t, o, child);
   // Who traces the caller may want to see both stop at the same time.
   return o.isVfork && !isTraced(t.record) && t.process.tracer === undefined
@@ -129,7 +141,7 @@ function makeRecords(t: Task, o: NewProcess): Child | number {
   if (index < 0) return index;
   const task = allocateTask(kernel, index, pid);
   if (task < 0) {
-    freeProcess(kernel, index);
+    discard(kernel, processAt(kernel, index));
     return task;
   }
   const child = { process: processAt(kernel, index), thread: taskAt(kernel, task), pid };
@@ -138,11 +150,14 @@ function makeRecords(t: Task, o: NewProcess): Child | number {
   const error = inheritTables(t.process, child.process, o);
   if (error < 0) {
     freeTask(kernel, task);
-    freeProcess(kernel, index);
-    return error;
+    discard(kernel, child.process);
+    // Those of the host that it does not let the emulator have: no number of the guest's.
+    return error === -errno.EMFILE ? -errno.EAGAIN : error;
   }
   return child;
 }
+
+const discard = (k: Kernel, process: ProcessRecord): void => withLock(k.tasksLock, () => discardHeld(k, process));
 
 /** Words of a process's record that its children begin with: `[from, to)`. */
 const inherited = [
@@ -200,13 +215,13 @@ function inheritTables(
     shareTable(tables, "fds", to[ProcessField.fdsTable]!);
   } else {
     const index = takeTable(tables, "fds");
-    const copy = forkFdTable(fds, attachFdTable(wordsOf(tables, "fds", index)));
+    to[ProcessField.fdsTable] = index;
+    const copy = forkFdTable(fds, fdsOf(site, child));
     if (typeof copy === "number") {
       dropTable(tables, "fds", index, () => {});
       return copy;
     }
-    to[ProcessField.fdsTable] = index;
-    forkSignalFds({ kernel, record: child, fds: copy, signals });
+    forkSignalFds({ kernel, record: child, fds: attachFdTable(wordsOf(tables, "fds", index)), signals });
   }
   if (o.sharesFiles) {
     to[ProcessField.filesTable] = from[ProcessField.filesTable]!;
@@ -217,6 +232,7 @@ function inheritTables(
   const error = forkFileSystem(files, wordsOf(tables, "files", index));
   if (error < 0) {
     dropTable(tables, "files", index, () => {});
+    dropSignalFds(kernel, child.index);
     dropFds(site, child);
     return error;
   }
@@ -238,7 +254,7 @@ function unmake({ process: { kernel, site } }: Task, { process, thread }: Child)
     closeFileSystem(attachFileSystem(wordsOf(bundle.tables, "files", files))),
   );
   freeTask(kernel, thread.index);
-  freeProcess(kernel, process.index);
+  discard(kernel, process);
 }
 
 /** Gives a process descriptors that no other has: execve and unshare. 0 or -errno. */
@@ -426,8 +442,11 @@ function runNested(t: Task, o: NewProcess, child: Child): number {
   const saved = t.hart.i32.slice(0, hart.cause);
   copyHart(t.hart, saved, o);
   stopClock(t);
-  runInPlace(site, process.index, thread.index);
-  takeHostSignalsHere(t);
+  runInPlace(t, process.index, thread.index);
+  if (!t.moved || t.index === firstTask) takeHostSignalsHere(t);
+  // It has ended meanwhile: its record may be another's.
+  if (t.moved) return 0;
+  Atomics.store(t.record.i32, TaskField.inPlace, -1);
   t.hart.i32.set(saved);
   t.hart.i32[hart.reservation + 1] = t.hart.i32[hart.trapped] = 0;
   site.limits = t.process.limits;
@@ -439,9 +458,14 @@ function runNested(t: Task, o: NewProcess, child: Child): number {
   return child.pid;
 }
 
-function runInPlace(site: Site, process: number, task: number): void {
+function runInPlace(maker: Task, process: number, task: number): void {
+  const { site } = maker.process;
   const t = attachTask(attachProcess(site, process), task);
   t.nested = true;
+  t.maker = maker;
+  Atomics.store(maker.record.i32, TaskField.inPlace, task + 1);
+  // It may have been killed before.
+  wake(t.record, Pending.maker);
   takeHostSignalsHere(t);
   try {
     site.run!(t);

@@ -3,9 +3,9 @@
 import { host } from "../host/syscall.ts";
 import { withLock } from "../sync/mutex.ts";
 import { errno } from "./errno.ts";
-import { groupHeld, hasExeced } from "./family.ts";
+import { hasExeced } from "./family.ts";
 import type { Kernel } from "./kernel.ts";
-import { ProcessField, type ProcessRecord } from "./processes.ts";
+import { groupHeld, ProcessField, type ProcessRecord } from "./processes.ts";
 
 const word = ({ i32 }: ProcessRecord, name: number): number => i32[name]!;
 

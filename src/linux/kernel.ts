@@ -48,6 +48,9 @@ export const sections = {
   size: 0x1470000,
 } as const;
 
+/** Float64 words of the account of a thread and of a process: accounting.ts. */
+export const accountWords = { task: 64, process: 32 } as const;
+
 /** Words of the header. */
 export const Header = {
   /** Locks: the tree of processes; signals and lists of threads; siginfo records; ids; futex waiters; socket names. */

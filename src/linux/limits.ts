@@ -44,10 +44,19 @@ export function inheritLimits(limits: Limits): void {
     if (host("prlimit64", 0, r, 0, addressOf(pair)) < 0) pair.fill(0xffffffff);
     limits.words.set(pair, r * 4);
   }
+  raiseFds(limits);
   const hardFds = Math.min(hardLimitOf(limits, Resource.NOFILE), maxFds);
   setLimit(limits, Resource.NOFILE, Math.min(hardFds, 1024), hardFds);
   const signals = Math.min(hardLimitOf(limits, Resource.SIGPENDING), maxQueued);
   setLimit(limits, Resource.SIGPENDING, signals, signals);
+}
+
+/** The descriptors of all guests are the emulator's: it may have as many as there can be. The engine does that on some hosts. */
+function raiseFds({ words }: Limits): void {
+  const at = Resource.NOFILE * 4;
+  const pair = words.slice(at, at + 4);
+  pair.copyWithin(0, 2);
+  host("prlimit64", 0, Resource.NOFILE, addressOf(pair));
 }
 
 const numberAt = (l: Limits, word: number): number => {

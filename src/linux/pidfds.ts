@@ -30,11 +30,16 @@ const O_CLOEXEC = 0o2000000;
 const AT_FDCWD = -100;
 const F_SETFL = 4;
 
-/** A new descriptor of the process of that index in the caller's table, closed by exec; or -errno. `flags`: 0 or O_NONBLOCK. */
-export function newPidfd(t: Task, index: number, flags = 0): number {
+/**
+ * A new descriptor of a process, which had that id when it was found, in the caller's table, closed by exec; or -errno: ESRCH
+ * where it is gone by now. `flags`: 0 or O_NONBLOCK.
+ */
+export function newPidfd(t: Task, process: ProcessRecord, pid: number, flags = 0): number {
   const { kernel, fds } = t.process;
-  const process = processAt(kernel, index);
-  const { h, name } = withLock(kernel.tasksLock, () => ({ h: openEndHeld(process), name: nameOf(process) }));
+  const { h, name } = withLock(kernel.tasksLock, () => {
+    const isGone = process.i32[ProcessField.pid] !== pid;
+    return { h: isGone ? -errno.ESRCH : openEndHeld(process), name: nameOf(process) };
+  });
   if (h >= 0) host("fcntl", h, F_SETFL, flags & O_NONBLOCK);
   const fd = installFd(fds, h, true, FdKind.process);
   if (fd >= 0) setFdData(fds, fd, name);
@@ -68,10 +73,11 @@ export function pidfdTarget(t: Task, fd: number): ProcessRecord | { readonly hos
 export function installPidfd(t: Task, h: number, guest: () => number | undefined, cloexec: boolean): number {
   const { kernel, fds } = t.process;
   const own = kernel.i32[Header.hostPid]!;
-  const process = h >= 0 && hostPid(h) === own ? guestProcess(t, guest() ?? own) : undefined;
+  const pid = h >= 0 && hostPid(h) === own ? (guest() ?? own) : undefined;
+  const process = pid === undefined ? undefined : guestProcess(t, pid);
   if (process === undefined) return installFd(fds, h, cloexec);
   host("close", h);
-  const fd = newPidfd(t, process.index);
+  const fd = newPidfd(t, process, process.i32[ProcessField.pid]!);
   if (fd >= 0) setCloseOnExec(fds, fd, cloexec);
   return fd;
 }

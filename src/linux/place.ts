@@ -23,11 +23,17 @@ export const Pending = {
   inbox: 64,
   /** Its tracer, another guest, wants something of it: ptrace.ts. */
   ptrace: 128,
+  /** The thread in whose place it runs is to end: exit.ts. */
+  maker: 256,
 } as const;
 
-/** Has a thread attend to that: a bit of `Pending`. Ends the host call that it is in. */
+/**
+ * Has a thread attend to that: a bit of `Pending`. Ends the host call that it is in. One that is about to sleep on its wake
+ * word whatever it is wanted for (park.ts), and so would miss the kick, finds its count changed.
+ */
 export function wake({ i32 }: TaskRecord, bit: number): void {
   Atomics.or(i32, TaskField.pending, bit);
+  Atomics.add(i32, TaskField.wake, 1);
   if (Atomics.load(i32, TaskField.place) >= Place.host) kick(i32[TaskField.hostTid]!);
 }
 

@@ -2,7 +2,7 @@
 // beside its memory, descriptors and working directory. A process is found by its index, or by its id among all that live.
 import type { Attributes } from "./attributes.ts";
 import { errno } from "./errno.ts";
-import { Header, type Kernel, sections } from "./kernel.ts";
+import { accountWords, Header, type Kernel, sections } from "./kernel.ts";
 import type { Limits } from "./limits.ts";
 import { findRecord, freeRecord, getField, State, setField, type Table, takeRecord, wordOf } from "./records.ts";
 import { infoWords, type SigInfo } from "./siginfo.ts";
@@ -108,6 +108,8 @@ export const processTable: Table = {
   hint: Header.processHint,
   used: Header.usedProcesses,
   generation: ProcessField.generation,
+  accounts: sections.processAccounts,
+  accountWords: accountWords.process,
 };
 
 /** Views of a record. */
@@ -167,6 +169,10 @@ export function* allProcesses(k: Kernel): Generator<ProcessRecord> {
     if (Atomics.load(i32, ProcessField.state) !== State.free && i32[ProcessField.pid] !== 0) yield processAt(k, index);
   }
 }
+
+/** The members of a process group, by who has the tasks lock. */
+export const groupHeld = (k: Kernel, group: number): ProcessRecord[] =>
+  [...allProcesses(k)].filter(({ i32 }) => i32[ProcessField.group] === group);
 
 // ---- the end
 

@@ -12,6 +12,9 @@ export interface Table {
   readonly used: number;
   /** The word of a record that counts how often it was freed. */
   readonly generation: number;
+  /** Where the accounts of the records are, and the float64 words of one: a byte offset. */
+  readonly accounts: number;
+  readonly accountWords: number;
 }
 
 /** States of a record. One that is `live` or a `zombie` is found by its number. */
@@ -20,13 +23,15 @@ export const State = { free: 0, reserved: 1, live: 2, zombie: 3 } as const;
 /** The word of the kernel's buffer at which a record begins: its state. */
 export const wordOf = (t: Table, index: number): number => t.section / 4 + index * t.words;
 
-/** Takes a free record, which is `reserved` then, and otherwise all zero but for its generation. Its index, or -1. */
+/** Takes a free record, which is `reserved` then, and otherwise all zero but for its generation, as is its account. Its index, or -1. */
 export function takeRecord(k: Kernel, t: Table): number {
   const from = k.i32[t.hint]!;
   for (let i = 0; i < t.most; i++) {
     const index = (from + i) % t.most;
     if (Atomics.compareExchange(k.i32, wordOf(t, index), State.free, State.reserved) !== State.free) continue;
     k.i32[t.hint] = (index + 1) % t.most;
+    const account = t.accounts / 8 + index * t.accountWords;
+    k.f64.fill(0, account, account + t.accountWords);
     markUsed(k, t, index + 1);
     return index;
   }

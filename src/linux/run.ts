@@ -6,7 +6,9 @@ import { faultOf, type SegvOrBus } from "../memory/address-space.ts";
 import { startClock } from "./accounting.ts";
 import { isSuperseded } from "./alone.ts";
 import { systemCall } from "./dispatch.ts";
+import { outliveMaker } from "./exit.ts";
 import { type Engine, runGuestCode, type SteppingEngine } from "./guest-code.ts";
+import { Pending, pendingBits } from "./place.ts";
 import { isStepped, stopsSeen } from "./ptrace.ts";
 import { trapAfterStep } from "./ptrace-stops.ts";
 import { obeyCpuLimit } from "./quotas.ts";
@@ -41,6 +43,7 @@ export function runTask(t: Task, engine: SteppingEngine): Exit | undefined {
     }
     if (isSuperseded(t)) endThread(t, 0);
     if (t.ended) return undefined;
+    if (pendingBits(t.record) & Pending.maker) outliveMaker(t);
     const { tracer } = p;
     const stops = isStepped(t.record) ? stopsSeen(t.record) : undefined;
     const runs = stops === undefined ? engine : stepper(engine);
@@ -55,7 +58,9 @@ export function runTask(t: Task, engine: SteppingEngine): Exit | undefined {
       deliverSignals(t);
     }
     // Its tracer has not seen it stop since, and no trap of its own tells of the step.
-    if (stops !== undefined && stops === stopsSeen(t.record) && (cause === Cause.ecall || cause < 0)) {
+    const isMade = cause === Cause.ecall || (cause < 0 && cause !== Cause.debug);
+    if (stops !== undefined && stops === stopsSeen(t.record) && isMade) {
+      tracer?.stepped(t);
       forceSignal(t, trapAfterStep(t));
       deliverSignals(t);
     }

@@ -3,7 +3,7 @@
 import { hostTid, useInterrupts } from "../host/interrupt.ts";
 import { unguardLostPages } from "../host/lost-pages.ts";
 import { newAddressSpace } from "../memory/address-space.ts";
-import { forgetPulled } from "../memory/copy.ts";
+import { closePages, forgetPulled } from "../memory/copy.ts";
 import { catchUp, newGuestMemory, refresh } from "../memory/guest-memory.ts";
 import { clear } from "../memory/map.ts";
 import { mainAgent, setAgentId } from "../sync/agent.ts";
@@ -86,6 +86,7 @@ export function serve(begin: (served: Served) => Work): void {
       abandon(table, slot, site, e);
     }
     if (site !== undefined && kindOf(table, slot) === WorkerKind.blank) unguardLostPages(site.memory.hostBase);
+    closePages();
     // Without a listener, and when those are gone that it made, the event loop ends, and the worker with it.
     scope.onmessage = null;
     leave(table, slot);

@@ -17,8 +17,10 @@ import {
   fdKind,
   hostFd,
   openFds,
+  registeredFd,
   setFd,
   setFdData,
+  setRegisteredFd,
 } from "./fds.ts";
 import { type Kernel, sections } from "./kernel.ts";
 import { type ProcessRecord, processAt } from "./processes.ts";
@@ -139,7 +141,9 @@ export const forkSignalFds = (process: Owner): void =>
       const known = own.get(inherited);
       const h = known === undefined ? eventFdLike(hostFd(fds, fd)) : dupHost(known.h);
       if (h < 0) continue;
+      const registered = registeredFd(fds, fd);
       setFd(fds, fd, h, closeOnExec(fds, fd), FdKind.signal);
+      setRegisteredFd(fds, fd, registered);
       const record = known?.record ?? joinRecord(process, fd, inherited);
       if (record < 0) continue;
       setFdData(fds, fd, record);
@@ -166,6 +170,18 @@ export const receiveSignalFd = (process: Owner, fd: number, record: number): voi
     if (h < 0) return;
     setFd(fds, fd, h, closeOnExec(fds, fd), FdKind.signal);
     joinRecord(process, fd, record);
+  });
+
+/** Whether host descriptor `h` is, in any process, of the description of a record: each has another open file. */
+export const isOfSignalFd = (k: Kernel, record: number, h: number): boolean =>
+  withLock(k.signalsLock, () => {
+    const { words: w } = signalFdsOf(k);
+    const shared = w[record * stride + description];
+    for (let other = 1; other <= w[highest]!; other++) {
+      const at = other * stride;
+      if (w[at + owner] !== 0 && w[at + description] === shared && isSameFile(w[at + eventFd]!, h)) return true;
+    }
+    return false;
   });
 
 /** Gives up those records of a process whose last descriptor was closed. */

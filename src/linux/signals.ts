@@ -9,10 +9,20 @@ import { errno } from "./errno.ts";
 import type { Kernel } from "./kernel.ts";
 import { limitOf, Resource } from "./limits.ts";
 import { clearPending, Pending, Place, pendingBits, wake } from "./place.ts";
-import { ProcessField, type ProcessRecord, processAt, setExit } from "./processes.ts";
+import { firstProcess, freeProcess, ProcessField, type ProcessRecord, processAt, setExit } from "./processes.ts";
 import { isTraced, isTraceStopped } from "./ptrace.ts";
 import { getField, State, setField } from "./records.ts";
-import { Code, defaultAction, overrunWord, Sig, type SigInfo, sigRtMin, timerWord, userInfo } from "./siginfo.ts";
+import {
+  Code,
+  type DefaultAction,
+  defaultAction,
+  overrunWord,
+  Sig,
+  type SigInfo,
+  sigRtMin,
+  timerWord,
+  userInfo,
+} from "./siginfo.ts";
 import {
   dequeue,
   enqueue,
@@ -223,9 +233,12 @@ export function resetHandler(s: Actions, signo: number): void {
   s.actions.fill(0, signo * actionWords, signo * actionWords + 2);
 }
 
+/** What SIGCONT does is done when it is sent: by default it does nothing when it is taken. */
+const idle: readonly DefaultAction[] = ["ignore", "continue"];
+
 /** Whether the signal would do nothing now: ignored, or left to a default that is to do nothing. */
 export function isIgnored(s: Actions, signo: number): boolean {
-  return handlerIs(s, signo, SIG_IGN) || (handlerIs(s, signo, SIG_DFL) && defaultAction(signo) === "ignore");
+  return handlerIs(s, signo, SIG_IGN) || (handlerIs(s, signo, SIG_DFL) && idle.includes(defaultAction(signo)));
 }
 
 /** Gives a signal an action (six words), or none; what is pending is forgotten where that is to ignore it. Answers the action of before. */
@@ -278,6 +291,8 @@ export interface SignalTarget {
   readonly thread: TaskRecord | undefined;
   /** Of a thread that was found by its id: by now its record may be another's. */
   readonly tid?: number;
+  /** The same of a process that was found before, and that nothing keeps: which of those that had its record. */
+  readonly generation?: number;
 }
 
 const targetOf = (target: Task | Process): SignalTarget =>
@@ -314,6 +329,7 @@ function sendHeld(target: SignalTarget, signo: number, info: SigInfo | undefined
   const { kernel: k, process, thread } = target;
   // Nobody is left to take it.
   if (process.i32[ProcessField.exit] !== 0 || process.i32[ProcessField.state]! > State.live) return 0;
+  if (target.generation !== undefined && target.generation !== process.i32[ProcessField.generation]) return 0;
   const threads = threadsIn(k, process);
   // It has ended since it was found.
   if (thread !== undefined && (!threads.includes(thread) || isAnother(target, thread))) return 0;
@@ -395,7 +411,9 @@ function wakeTakerHeld(
 ): void {
   const asks = signo !== Sig.KILL && isTraced(taker);
   const deadly = !asks && handlerIs(process, signo, SIG_DFL) && defaultAction(signo) === "terminate";
-  if (deadly && threads.length > 1 && !inMask(taker.signals, TaskWord.awaited, signo))
+  // A single thread takes it, and so ends, by itself, unless it sleeps whatever comes.
+  const others = threads.length > 1 || taker.i32[TaskField.inPlace] !== 0;
+  if (deadly && others && !inMask(taker.signals, TaskWord.awaited, signo))
     endHeld(k, process, { signal: signo, coreDumped: false });
   else wake(taker, Pending.signal);
 }
@@ -479,16 +497,33 @@ export const nextSignal = (t: Task): SigInfo | undefined =>
 export const exitProcess = (k: Kernel, process: ProcessRecord, end: Exit): boolean =>
   withLock(k.signalsLock, () => endHeld(k, process, end));
 
+/** Has a thread leave what it does, since it is to end. One that runs in its place hears of it, and goes on without it. */
+export function wakeToEnd(k: Kernel, thread: TaskRecord): void {
+  wake(thread, Pending.exit);
+  const other = Atomics.load(thread.i32, TaskField.inPlace);
+  if (other > 0) wake(taskAt(k, other - 1), Pending.maker);
+}
+
 function endHeld(k: Kernel, process: ProcessRecord, end: Exit): boolean {
   const first = setExit(process, end);
   if (!first) return false;
   const threads = threadsIn(k, process);
   endStopHeld(process, threads);
-  for (const thread of threads) wake(thread, Pending.exit);
+  for (const thread of threads) wakeToEnd(k, thread);
   // Its first thread may have ended before, and wait for this.
   wake(taskAt(k, process.i32[ProcessField.leader]! - 1), Pending.exit);
   return true;
 }
+
+/**
+ * Gives a process's record back, which nobody is to find any more, with the signals that are pending for it. Those were
+ * counted until then, of a zombie as well.
+ */
+export const discardProcess = (k: Kernel, { index, pending }: ProcessRecord): void =>
+  withLock(k.signalsLock, () => {
+    for (let signo = 1; signo <= 64; signo++) flush(signalPool(k), pending, signo);
+    if (index !== firstProcess) freeProcess(k, index);
+  });
 
 /** A thread ends: it is none of its process any more, its own signals are forgotten, and others take what it was woken for. */
 export function exitSignals({ process: { kernel, record }, record: thread }: Task): void {

@@ -72,4 +72,6 @@ export interface Task {
   moved: boolean;
   /** It runs in place of a thread of another process, whose call waits for it: vfork. */
   nested: boolean;
+  /** That thread, until it has ended. */
+  maker: Task | undefined;
 }

@@ -3,7 +3,7 @@
 import { readHostFile } from "../host/file.ts";
 import { withLock } from "../sync/mutex.ts";
 import { errno } from "./errno.ts";
-import { Header, type Kernel, sections } from "./kernel.ts";
+import { accountWords, Header, type Kernel, sections } from "./kernel.ts";
 import { ProcessField, processAt, processTable } from "./processes.ts";
 import { findRecord, freeRecord, State, type Table, takeRecord, wordOf } from "./records.ts";
 import { type PendingSet, pendingWords } from "./signal-queue.ts";
@@ -40,6 +40,8 @@ export const TaskField = {
   blockedOn: 24,
   /** Of a process's first thread that ended before the others. */
   exitCode: 25,
+  /** Of one that sleeps for its child of vfork: index + 1 of the thread that runs in its place, -1 where none does. */
+  inPlace: 26,
   /** Words of `TaskWord`. */
   signals: 32,
   /** What is pending for it alone. */
@@ -74,6 +76,8 @@ export const taskTable: Table = {
   hint: Header.taskHint,
   used: Header.usedTasks,
   generation: TaskField.generation,
+  accounts: sections.taskAccounts,
+  accountWords: accountWords.task,
 };
 
 /** Views of a record. */

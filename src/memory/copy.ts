@@ -233,6 +233,12 @@ function ownPages(base: number, start: number, end: number): Run[] {
   return scanned(base, start, end) ?? listed(base, start, end);
 }
 
+/** Gives back what this worker keeps open to look at pages. */
+export function closePages(): void {
+  if (pagemap >= 0) host("close", pagemap);
+  pagemap = -1;
+}
+
 /** By the call that finds them; undefined where the host does not have it. */
 function scanned(base: number, start: number, end: number): Run[] | undefined {
   regions ??= new Float64Array((mostRegions * regionBytes) / 8);

@@ -47,7 +47,9 @@ function serve(log: "stdout" | "stderr", ...words: string[]) {
   const stdio = log === "stdout" ? (["ignore", "pipe", "ignore"] as const) : (["ignore", "ignore", "pipe"] as const);
   const server = Bun.spawn(words, { cwd: folder, stdio: [...stdio] });
   servers.push(server);
-  const chunks = (server[log] as ReadableStream<Uint8Array<ArrayBuffer>>).pipeThrough(new TextDecoderStream()).getReader();
+  const chunks = (server[log] as ReadableStream<Uint8Array<ArrayBuffer>>)
+    .pipeThrough(new TextDecoderStream())
+    .getReader();
   let output = "";
   let seen = 0;
   const until = async (text: string): Promise<void> => {

@@ -73,7 +73,7 @@ describe("sabre gdbserver", () => {
         const decoder = new TextDecoder();
         for await (const part of server.stderr) {
           said += decoder.decode(part);
-          if (said.includes("\n")) break;
+          if (/^Listening on port \d+\n/m.test(said)) break;
         }
         const [, port] = /^Listening on port (\d+)\n/m.exec(said) ?? [];
         const { stdout } = await finish([
@@ -91,9 +91,9 @@ describe("sabre gdbserver", () => {
   );
 
   test("says what it lacks", async () => {
-    const { stderr, status } = await sabre(["gdbserver", "--multi", ":1234"]);
+    const { stderr, status } = await sabre(["gdbserver", "--wrapper", ":1234"]);
     expect(status).toBe(2);
-    expect(stderr).toContain("--multi");
+    expect(stderr).toContain("--wrapper");
   });
 });
 
@@ -104,12 +104,20 @@ describe("sabre run -g", () => {
       const core = join(mkdtempSync(join(tmpdir(), "sabre-core-")), "core");
       const text = await gdb(
         [program],
-        ["break main", "continue", "info proc", "info proc mappings", `generate-core-file ${core}`, "kill"],
+        [
+          ...["break triple", "continue", "signal 0", "info proc", "info proc mappings", "set $fa0 = 2.5"],
+          ...[`monitor core ${core}`, "kill"],
+        ],
       );
       expect(text).toMatch(/exe = '\S*signals_c/);
       expect(text).toMatch(/0x[0-9a-f]+ +0x[0-9a-f]+ .* \[stack\]/);
-      expect(text).toContain("Saved corefile");
-      expect(Buffer.from(await Bun.file(core).slice(0, 4).arrayBuffer()).toString("latin1")).toBe("\x7fELF");
+      const commands = ["bt", "print n", "print target", "print $fa0.double", "info auxv"].flatMap((c) => ["-ex", c]);
+      const seen = await finish(["gdb-multiarch", "-nx", "-batch", ...commands, program, core]);
+      expect(seen.stderr).toBe("");
+      expect(seen.stdout).toMatch(/#0 +triple \(n=11\)/);
+      expect(seen.stdout).toMatch(/#1 .* main \(/);
+      expect(seen.stdout).toContain("$1 = 11\n$2 = 11\n$3 = 2.5\n");
+      expect(seen.stdout).toContain("AT_PHDR");
       rmSync(dirname(core), { recursive: true });
     },
     limit,
@@ -135,6 +143,7 @@ describe("sabre run -g", () => {
           "monitor maps",
           "monitor breakpoints",
           "monitor packets",
+          "monitor stats",
           "kill",
         ],
       );
@@ -142,6 +151,7 @@ describe("sabre run -g", () => {
       expect(text).toMatch(/\d+\.\d+ \S+: stopped/);
       expect(text).toContain("[stack]");
       expect(text).toMatch(/0x[0-9a-f]+ breakpoint, \d bytes/);
+      expect(text).toMatch(/\d+ instructions, \d+ of them compiled/);
       expect(text).toMatch(/vCont +let threads run/);
     },
     limit,

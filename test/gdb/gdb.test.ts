@@ -175,6 +175,7 @@ describe("gdb", () => {
             "continue",
             "bt",
             "info sharedlibrary",
+            "maint packet qXfer:libraries-svr4:read::0,2000",
             "break puts",
           ],
           ...["delete", "finish", "continue"],
@@ -183,6 +184,7 @@ describe("gdb", () => {
       );
       expect(text).toMatch(/Breakpoint 1, triple/);
       expect(text).toContain("libc.so.6");
+      expect(text).toMatch(/main-lm="0x[0-9a-f]+">.*<library name="[^"]*libc.so.6" lm="0x/s);
       expect(text).toContain("exited with code 03");
     },
     limit,

@@ -388,3 +388,26 @@ test(
     }),
   limit,
 );
+
+test(
+  "threads that begin and end are told of when that is asked for",
+  () =>
+    debugging([threads, "2", "10"], async ({ client }) => {
+      await client.ask("qSupported:multiprocess+");
+      const first = (await client.ask("qC")).slice(2);
+      expect(await client.ask("QThreadEvents:2")).toBe("E16");
+      expect(await client.ask("QThreadEvents:1")).toBe("OK");
+      const [created, left]: [string[], string[]] = [[], []];
+      for (let text = await client.ask("vCont;c"); !text.startsWith("W"); text = await client.ask("vCont;c")) {
+        const begun = /^T05.*thread:([^;]+);create:;$/.exec(text);
+        const ended = /^w00;(.+)$/.exec(text);
+        expect(begun ?? ended ?? text).not.toBe(text);
+        if (begun) created.push(begun[1]!);
+        else left.push(ended![1]!);
+      }
+      expect(created.length).toBe(2);
+      expect(left.toSorted()).toEqual(created.toSorted());
+      expect(created).not.toContain(first);
+    }),
+  limit,
+);

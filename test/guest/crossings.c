@@ -587,11 +587,12 @@ static void sleep_and_check(long rounds, const char *only) {
   sleeper = getpid();
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   close(commands[0]), close(answers[1]);
-  if ((patient = common->child = fork()) == 0) {
+  if ((patient = fork()) == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     close(commands[1]), close(answers[0]);
     for (;;) pause();
   }
+  CHECK((common->child = patient) > 0);
   CHECK(signal(ending, on_ending) != SIG_ERR);
   sigset_t kept;
   sigemptyset(&kept);

@@ -89,6 +89,7 @@ const rows: readonly Row[] = [
   { file: "inherited-epoll.c", proof: "host" },
   { file: "peer-credentials.c", proof: "host" },
   { file: "async-signals.c", proof: "host", flags: ["-pthread"] },
+  { file: "gives-back.c", proof: "host" },
   // The C library and the life of a program.
   { file: "start.c", proof: "reference", flavours: ["freestanding"], args: ["a"] },
   { file: "libc.c", proof: "host", flavours: both },
@@ -169,6 +170,13 @@ for (const engine of engines)
       expect(there.status).toBe(0);
       expect(await alone(sabreRun(engine, buildGuest("random-mappings.c"), ...args))).toEqual(there);
     });
+
+for (const engine of engines)
+  test(`processes give back the host's descriptors, and get along without more, with --jit ${engine}`, async () => {
+    const command = sabreRun(engine, buildGuest("gives-back.c"), "few");
+    const outcome = await alone(["sh", "-c", 'ulimit -n 400; exec "$@"', "sh", ...command]);
+    expect(outcome).toEqual({ stdout: "ok\n", stderr: "", status: 0, signal: null });
+  }, 60_000);
 
 interface Death {
   readonly how: string;

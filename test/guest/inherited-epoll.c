@@ -255,6 +255,29 @@ static void signals(void) {
   CHECK(close(fd) == 0 && close(copy) == 0);
 }
 
+/** A signal descriptor that its parent added, a child changes and removes. */
+static void signals_in_sets(void) {
+  sigset_t set;
+  CHECK(sigemptyset(&set) == 0 && sigaddset(&set, SIGUSR1) == 0 && sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+  int epoll = epoll_create1(0), fd = signalfd(-1, &set, SFD_NONBLOCK);
+  CHECK(epoll >= 0 && fd >= 0);
+  CHECK(control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN, 1) == 0);
+  joined(CHILD({
+    FAILS(control(epoll, EPOLL_CTL_ADD, fd, EPOLLIN, 2), EEXIST);
+    CHECK(control(epoll, EPOLL_CTL_MOD, fd, EPOLLIN, 3) == 0);
+  }));
+  CHECK(kill(getpid(), SIGUSR1) == 0);
+  EQ(one(epoll), 3);
+  joined(CHILD({
+    joined(CHILD(CHECK(control(epoll, EPOLL_CTL_DEL, fd, 0, 0) == 0)));
+    FAILS(control(epoll, EPOLL_CTL_DEL, fd, 0, 0), ENOENT);
+  }));
+  EQ(one(epoll), -1);
+  struct signalfd_siginfo info;
+  EQ(read(fd, &info, sizeof info), sizeof info);
+  CHECK(close(epoll) == 0 && close(fd) == 0);
+}
+
 int main(void) {
   CHECK(pipe(go) == 0 && pipe(said) == 0);
   changed_by_child();
@@ -264,5 +287,6 @@ int main(void) {
   end_of_a_connection();
   sets_apart();
   signals();
+  signals_in_sets();
   return done();
 }

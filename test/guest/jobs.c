@@ -340,7 +340,7 @@ static void itself_by_another(void) {
   ends(child, 0);
 }
 
-int main(void) {
+static int all(void) {
   shared = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   CHECK(shared != MAP_FAILED);
   itself();
@@ -354,4 +354,16 @@ int main(void) {
   parents();
   itself_by_another();
   return done();
+}
+
+// In a group of its own beside its parent's: that is not orphaned, wherever this was started, so terminals' signals stop it.
+int main(void) {
+  pid_t child = fork();
+  if (child == 0) {
+    setpgid(0, 0);
+    exit(all());
+  }
+  setpgid(child, child);
+  EQ(waitpid(child, &status, 0), child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }

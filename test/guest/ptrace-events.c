@@ -152,10 +152,13 @@ static void await_count(int n) {
 
 static void seizing(void) {
   shared->value = 0;
+  // In a group of its own, whose parent is in another one of the session: one in an orphaned group, as this program's own may
+  // be or become, does not stop by SIGTSTP.
   pid_t child = CHILD({
+    CHECK(setpgid(0, 0) == 0);
     for (;;) shared->value++;
   });
-  CHECK(ptrace(PTRACE_SEIZE, child, NULL, ADDRESS(every)) == 0);
+  CHECK(ptrace(PTRACE_SEIZE, child, NULL, ADDRESS(every | PTRACE_O_EXITKILL)) == 0);
   await_count(1000);
   GO(PTRACE_INTERRUPT, child, 0);
   NEXT(child, EVENT_STOPPED(SIGTRAP));

@@ -3,7 +3,7 @@
 // another, chosen at random, and check what comes of it, while signals hit whichever thread there is; so does a child.
 // The time has three parts. After each all is given back, it says "quiet", and goes on with the next line of its input:
 // whoever runs it looks then at what the emulator holds. In the end it has as many processes and threads at a time as before.
-// Arguments: seconds, seed, and how many threads and processes there are at the same time in the end.
+// Arguments: seconds (0 for the end alone), seed, how many threads and processes there are at the same time in the end.
 #include "check.h"
 
 #include <fcntl.h>
@@ -491,7 +491,7 @@ int main(int argc, char **argv) {
   struct sigaction hit = {.sa_handler = on_hit, .sa_flags = SA_RESTART};
   CHECK(sigaction(SIGUSR1, &hit, NULL) == 0 && sigaction(SIGCHLD, &hit, NULL) == 0 && sigaction(SIGURG, &hit, NULL) == 0);
   CHECK(signal(SIGALRM, on_watchdog) != SIG_ERR);
-  for (int part = 0; part < parts; part++) {
+  for (int part = 0; seconds > 0 && part < parts; part++) {
     pid_t other = CHILD(0, spend(seconds / parts, loops / 2, seed * 100 + part * 10));
     spend(seconds / parts, loops / 2, seed * 100 + part * 10 + 5);
     end_is(other, 0);
@@ -500,7 +500,7 @@ int main(int argc, char **argv) {
     char line[8];
     CHECK(fgets(line, sizeof line, stdin) != NULL);
   }
-  alarm(200);
+  alarm(400);
   crowd(atoi(argv[3]), atoi(argv[4]));
   if (getenv("COUNTS"))
     for (int i = 0; i < thing_count; i++) printf("%-10s %ld\n", things[i].name, counts[i]);

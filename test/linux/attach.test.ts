@@ -121,6 +121,8 @@ test("what a process ignores is dropped, and what SIGCONT undoes, in each of its
   t.process.signals.actions[Sig.USR1 * 6] = 1;
   expect(queueSignal(t.process, Sig.USR1)).toBe(0);
   expect(takeSignal(other, -1, -1)).toBeUndefined();
+  // With a handler it can be seen.
+  t.process.signals.actions[Sig.CONT * 6] = 2;
   queueSignal(other, Sig.TSTP);
   queueSignal(t, Sig.TSTP);
   queueSignal(t.process, Sig.CONT);

@@ -9,20 +9,12 @@ import { pidfdCalls } from "../../src/linux/calls/pidfd.ts";
 import { prctlCalls } from "../../src/linux/calls/prctl.ts";
 import { waitCalls } from "../../src/linux/calls/wait.ts";
 import { errno, restart } from "../../src/linux/errno.ts";
-import {
-  type Adoption,
-  adopt,
-  bury,
-  groupHeld,
-  leaveChildren,
-  othersLive,
-  reportStop,
-} from "../../src/linux/family.ts";
+import { type Adoption, adopt, bury, leaveChildren, othersLive, reportStop } from "../../src/linux/family.ts";
 import { hostFd } from "../../src/linux/fds.ts";
 import { beginStop } from "../../src/linux/jobs.ts";
 import { Resource, setLimit } from "../../src/linux/limits.ts";
 import { newPidfd } from "../../src/linux/pidfds.ts";
-import { allocateProcess, exitOf, ProcessField, processAt } from "../../src/linux/processes.ts";
+import { allocateProcess, exitOf, groupHeld, ProcessField, processAt } from "../../src/linux/processes.ts";
 import { State } from "../../src/linux/records.ts";
 import { Code, Sig, type SigInfo } from "../../src/linux/siginfo.ts";
 import {
@@ -445,7 +437,7 @@ describe("descriptors of processes", () => {
     const child = fork(t);
     const { pid } = child.process;
     const fd = make(t, "pidfd_open", pid, 0);
-    const other = newPidfd(t, child.process.index, 0o4000);
+    const other = newPidfd(t, child.process.record, pid, 0o4000);
     expect(events(t, fd)).toBe(0);
     expect(waitid(t, P_PIDFD, other, Wait.EXITED)).toBe(-errno.EAGAIN);
     expect(make(t, "pidfd_send_signal", fd, 0, 0, 0)).toBe(0);

@@ -17,7 +17,7 @@ const inFolder = { cwd: folder };
 const run = (engine: string, file: string, ...args: string[]) =>
   finish(sabreCommand("run", "--jit", engine, buildGuest(file), ...args), inFolder);
 
-describe.each(["fork.c", "clone.c", "churn.c", "tearing.c"])("%s", (file) => {
+describe.each(["fork.c", "clone.c", "churn.c", "tearing.c", "vfork-ends.c"])("%s", (file) => {
   test("is right about Linux", async () => {
     expect(await finish([buildNative(file)], inFolder)).toEqual(passed);
   });

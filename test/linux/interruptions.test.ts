@@ -50,6 +50,14 @@ for (const [name, command] of ways)
         patience,
       );
 
+    test(
+      `${rounds} signals and stops by another process, at random instants of calls that sleep, are as on Linux`,
+      async () => {
+        expect(await alone(...command("crossings.c"), rounds, "1")).toEqual(passed);
+      },
+      patience,
+    );
+
     test("a signal that is ignored disturbs no call that sleeps", async () => {
       const outcome = { stdout: `${2 ** 21}\n`, stderr: "ok\n", status: 0, signal: null };
       expect(await unread(...command("undisturbed.c"))).toEqual(outcome);

@@ -1,11 +1,13 @@
 // `monitor …`: what a debugger has no packet for. A command is a row too.
 import { breakpointsOf } from "../../debug/breakpoints.ts";
 import { isStopped, sleeps, threadName } from "../../debug/world.ts";
+import { executed } from "../../linux/accounting.ts";
 import { remoteSpaceOf } from "../../linux/proc-view.ts";
 import { processAt } from "../../linux/processes.ts";
 import { mapsText } from "../../memory/maps.ts";
 import { remoteCopy } from "../../memory/remote.ts";
 import { fromHex, toHex } from "../codec.ts";
+import { writeCore } from "../core-file.ts";
 import { type PacketRow, packet } from "../row.ts";
 import { currentThread, debugged, EINVAL, type Session, spaceNumber } from "../session.ts";
 
@@ -51,6 +53,28 @@ const commands: readonly Command[] = [
       const found = t === undefined ? [] : breakpointsOf(s.world.d.breakpoints, spaceNumber(s, t));
       const lines = found.map((b) => `0x${b.address.toString(16)} ${kinds[b.kind]}, ${b.length} bytes\n`);
       return lines.join("") || "none\n";
+    },
+  },
+  {
+    name: "stats",
+    doc: "instructions that the guests have executed, and how many of them compiled",
+    run: (s) => {
+      const [all, compiled] = executed(s.world.kernel);
+      return `${all} instructions, ${compiled} of them compiled\n`;
+    },
+  },
+  {
+    name: "core",
+    doc: "core FILE: write a core file of the current process",
+    run: (s, [path]) => {
+      const t = currentThread(s);
+      if (t === undefined || path === undefined) return "core FILE; the process must have stopped\n";
+      try {
+        writeCore(s, t, path);
+        return `${path} written\n`;
+      } catch (e) {
+        return `${path}: ${(e as Error).message}\n`;
+      }
     },
   },
   {

@@ -4,6 +4,7 @@ import { Head, Report, Stop, Thread, threadAt } from "../../debug/state.ts";
 import { threadName } from "../../debug/world.ts";
 import { auxvOf, exeOf, processAt } from "../../linux/processes.ts";
 import { binary, packetSize, parseNumber } from "../codec.ts";
+import { librariesXml } from "../libraries.ts";
 import { type PacketRow, packet } from "../row.ts";
 import { currentThread, debugged, EFAULT, EINVAL, ESRCH, read, type Session } from "../session.ts";
 import { setOf } from "../signals.ts";
@@ -34,6 +35,10 @@ const documents: Readonly<Record<string, Source>> = {
   "exec-file": (s) => {
     const record = processOf(s);
     return record && text(exeOf(record));
+  },
+  "libraries-svr4": (s) => {
+    const t = currentThread(s);
+    return t && text(librariesXml(s, t));
   },
   siginfo: (s) => {
     const t = currentThread(s);
@@ -217,7 +222,7 @@ export const makeQueryPackets = (rows: () => readonly PacketRow[]): readonly Pac
     },
     "QStartNoAckMode+",
   ),
-  packet("qXfer", "documents: features, threads, auxv, exec-file, siginfo, osdata", transfer),
+  packet("qXfer", "documents: features, threads, auxv, exec-file, libraries-svr4, siginfo, osdata", transfer),
   packet("qOffsets", "where the program was moved to", () => ""),
   packet("qSymbol", "symbols are not asked for", () => "OK"),
   packet("qCRC", "a checksum of memory", crc),
@@ -225,7 +230,18 @@ export const makeQueryPackets = (rows: () => readonly PacketRow[]): readonly Pac
   packet("QPassSignals", "signals that the program gets without a stop", setSignals(Head.passed), "QPassSignals+"),
   packet("QProgramSignals", "signals that the program may get", () => "OK", "QProgramSignals+"),
   packet("QCatchSyscalls", "system calls that stop", catchCalls, "QCatchSyscalls+"),
-  packet("QThreadEvents", "tell of threads that begin and end", () => "OK"),
+  packet(
+    "QThreadEvents",
+    "tell of threads that begin and end",
+    (s, rest) => {
+      if (rest !== ":0" && rest !== ":1") return EINVAL;
+      const { words } = s.world.d;
+      const others = words[Head.reports]! & ~Report.threads;
+      words[Head.reports] = rest === ":1" ? others | Report.threads : others;
+      return "OK";
+    },
+    "QThreadEvents+",
+  ),
   packet("!", "extended mode: the debugger stays when the program has ended", (s) => {
     s.extended = true;
     return "OK";

@@ -7,7 +7,7 @@ import { errno } from "../errno.ts";
 import { closeFd } from "../fds.ts";
 import { flagSet, pointer, size } from "../kinds.ts";
 import { newPidfd } from "../pidfds.ts";
-import { ProcessField } from "../processes.ts";
+import { ProcessField, type ProcessRecord } from "../processes.ts";
 import { isTraced, TraceEvent, wantsEvent } from "../ptrace.ts";
 import { stopAtEvent } from "../ptrace-stops.ts";
 import { type CallRow, call, type Kind } from "../row.ts";
@@ -110,8 +110,8 @@ function makeProcess(
 ): number {
   const has = (bit: number): boolean => (flags & bit) !== 0;
   let fd = -1;
-  const made = ({ index }: { readonly index: number }): number => {
-    fd = newPidfd(t, index);
+  const made = (process: ProcessRecord): number => {
+    fd = newPidfd(t, process, process.i32[ProcessField.pid]!);
     if (fd < 0) return fd;
     return storeWords(t, pidfd, Int32Array.of(fd)) ? 0 : -errno.EFAULT;
   };

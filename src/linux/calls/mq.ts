@@ -1,14 +1,14 @@
 // POSIX message queues: the host's, behind descriptors of the host's. Their names are those of all who share its namespace.
-import { cstring, newScratch, storeU64 } from "../../host/scratch.ts";
+import { cstring, newScratch } from "../../host/scratch.ts";
 import { host } from "../../host/syscall.ts";
 import { accessible, copyTo, Page, readable, writable } from "../../memory/guest-memory.ts";
-import { awaitMessage } from "../async-signals.ts";
 import { errno } from "../errno.ts";
 import { hostFd, installFd } from "../fds.ts";
 import { masked } from "../file-system.ts";
 import { fd, path, pointer, size, uint } from "../kinds.ts";
 import { mode, openFlags } from "../kinds-file.ts";
 import { timespec } from "../kinds-time.ts";
+import { askForMessage, cookieBytes, forgetMessage, Sigev } from "../message-notes.ts";
 import { O, toHostFlags } from "../open-flags.ts";
 import { type CallRow, call } from "../row.ts";
 import { sigMax } from "../siginfo.ts";
@@ -30,7 +30,9 @@ function mqOpen(t: Task, name: string, flags: number, permissions: number, addr:
   }
   const bits = toHostFlags(flags | O.CLOEXEC);
   const h = host("mq_open", cstring(name), bits, masked(t.process.files, permissions), about);
-  return installFd(t.process.fds, h, (flags & O.CLOEXEC) !== 0);
+  t.process.fds.hasQueues = true;
+  // Closed by exec, whatever the flags say.
+  return installFd(t.process.fds, h, true);
 }
 
 const mqUnlink = (_t: Task, name: string): number => host("mq_unlink", cstring(name));
@@ -87,10 +89,6 @@ function mqGetsetattr(t: Task, fdNumber: number, next: number, before: number): 
 }
 
 const eventBytes = 64;
-const event = newScratch(eventBytes);
-const [SIGEV_SIGNAL, SIGEV_THREAD] = [0, 2];
-const cookieBytes = 32;
-const cookie = newScratch(cookieBytes);
 
 /**
  * Who wants to be told of the next message: the host tells the emulator. For SIGEV_THREAD the C library gives a netlink socket
@@ -98,28 +96,22 @@ const cookie = newScratch(cookieBytes);
  */
 function mqNotify(t: Task, fdNumber: number, addr: number): number {
   const h = hostFd(t.process.fds, fdNumber);
-  if (addr === 0) return h < 0 ? h : host("mq_notify", h, 0);
+  if (addr === 0) return h < 0 ? h : forgetMessage(t, h);
   const bytes = readable(t.memory, addr, eventBytes);
   if (bytes === undefined) return -errno.EFAULT;
-  event.bytes.set(bytes);
-  const { i32 } = event;
-  const [lo, hi, signo, how] = i32 as unknown as readonly [number, number, number, number];
-  if (how === SIGEV_SIGNAL && (signo < 0 || signo > sigMax)) return -errno.EINVAL;
-  if (how === SIGEV_THREAD) {
-    const told = readable(t.memory, u64(lo, hi), cookieBytes);
-    if (told === undefined) return -errno.EFAULT;
-    cookie.bytes.set(told);
-    storeU64(event, 0, cookie.address);
-    i32[2] = hostFd(t.process.fds, signo);
-  }
-  if (h < 0) return h;
-  if (how === SIGEV_SIGNAL && signo !== 0) {
-    const carried = awaitMessage(t, signo, lo, hi);
-    if (carried === undefined) return -errno.ENOMEM;
-    i32.set([carried[1], 0, carried[0]]);
-  }
-  return host("mq_notify", h, event.address);
+  const [lo = 0, hi = 0, signo = 0, how = 0] = wordsIn(bytes);
+  if (how < Sigev.SIGNAL || how > Sigev.THREAD) return -errno.EINVAL;
+  if (how === Sigev.SIGNAL && (signo < 0 || signo > sigMax)) return -errno.EINVAL;
+  const told = how === Sigev.THREAD ? readable(t.memory, u64(lo, hi), cookieBytes) : undefined;
+  if (how !== Sigev.THREAD) return h < 0 ? h : askForMessage(t, h, { how, signo, lo, hi });
+  if (told === undefined) return -errno.EFAULT;
+  const socket = hostFd(t.process.fds, signo);
+  if (socket < 0 || h < 0) return -errno.EBADF;
+  return askForMessage(t, h, { how, signo: 0, lo, hi, socket, cookie: wordsIn(told) });
 }
+
+/** A copy. */
+const wordsIn = (bytes: Uint8Array): Int32Array => new Int32Array(bytes.slice().buffer);
 
 export const mqCalls: readonly CallRow[] = [
   call(180, "mq_open", [path, openFlags, mode, pointer], "fd", "quick", mqOpen),

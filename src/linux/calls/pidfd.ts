@@ -5,12 +5,11 @@ import { withLock } from "../../sync/mutex.ts";
 import { Attr, privileged } from "../attributes.ts";
 import { fdsOf } from "../bundle.ts";
 import { errno } from "../errno.ts";
-import { groupHeld } from "../family.ts";
 import { dupHost, fdData, fdKind, hostFd, installFd, setFdData } from "../fds.ts";
 import { fd, int, uint } from "../kinds.ts";
 import { siginfo, signo } from "../kinds-signal.ts";
 import { newPidfd, pidfdTarget } from "../pidfds.ts";
-import { ProcessField, type ProcessRecord } from "../processes.ts";
+import { groupHeld, ProcessField, type ProcessRecord } from "../processes.ts";
 import { State } from "../records.ts";
 import { type CallRow, call } from "../row.ts";
 import { Code, infoWords } from "../siginfo.ts";
@@ -30,7 +29,7 @@ function pidfdOpen(t: Task, pid: number, options: number): number {
     return whois(t, pid) === "none" ? -errno.ESRCH : installFd(t.process.fds, host("pidfd_open", pid, options), true);
   // Of the threads only the first stands for the process.
   if (guest.process.i32[ProcessField.pid] !== pid) return -errno.EINVAL;
-  return newPidfd(t, guest.process.index, options);
+  return newPidfd(t, guest.process, pid, options);
 }
 
 const Scope = { thread: 1, process: 2, group: 4 } as const;
@@ -52,9 +51,12 @@ function pidfdSendSignal(t: Task, pidfd: number, n: number, addr: number, scope:
   const code = scope === Scope.thread ? Code.SI_TKILL : Code.SI_USER;
   const words = info?.slice(0, infoWords) ?? from(t, n, code);
   const { kernel } = t.process;
-  if (scope === Scope.group)
-    return withLock(kernel.tasksLock, () => sendAll(t, groupHeld(kernel, target.i32[ProcessField.pid]!), n, words));
-  return send(t, scope === Scope.thread ? leaderOf(t, target) : whole(t, target), n, words);
+  return withLock(kernel.tasksLock, () => {
+    // It may have been waited for meanwhile, and its record be another's.
+    if (pidfdTarget(t, pidfd) !== target) return -errno.ESRCH;
+    if (scope === Scope.group) return sendAll(t, groupHeld(kernel, target.i32[ProcessField.pid]!), n, words);
+    return send(t, scope === Scope.thread ? leaderOf(t, target) : whole(t, target), n, words);
+  });
 }
 
 const leaderOf = ({ process: { kernel } }: Task, { i32 }: ProcessRecord) =>
