@@ -1,5 +1,5 @@
 // Servers of Debian trixie's riscv64 port, with their clients: redis-server and redis-benchmark, both guests, over loopback;
-// nginx with two worker processes, asked by the host. And stress-ng, some seconds of each of its stressors that concern us.
+// nginx with two worker processes, asked by the host. And stress-ng, a second of each of its stressors that concern us.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
@@ -121,7 +121,6 @@ test("nginx with two worker processes serves files to the host, is told to load 
       server { listen 127.0.0.1:${port}; root ${folder}/www; sendfile on; }
     }`,
   );
-  // The one error that it has on the way is about the log's built-in place, which is not there.
   const { server, until, rest } = serve("stderr", ...command("sbin/nginx", "-c", join(folder, "nginx.conf")));
   await until("start worker process ");
   const url = `http://127.0.0.1:${port}`;
@@ -147,7 +146,7 @@ describe("stress-ng", () => {
         `--${stressor}`,
         "2",
         "--timeout",
-        "2",
+        "1",
         "--verify",
         "--metrics-brief",
         "--temp-path",

@@ -6,7 +6,8 @@ import { attachTask } from "../../src/linux/bundle.ts";
 import { killCalls } from "../../src/linux/calls/kill.ts";
 import { errno } from "../../src/linux/errno.ts";
 import { Resource, setLimit } from "../../src/linux/limits.ts";
-import { Pending, pendingBits } from "../../src/linux/place.ts";
+import { parkThrough, wakeCount } from "../../src/linux/park.ts";
+import { Pending, pendingBits, wake } from "../../src/linux/place.ts";
 import { allocateProcess, exitOf, ProcessField, type ProcessRecord, processAt } from "../../src/linux/processes.ts";
 import { Code, Sig, userInfo } from "../../src/linux/siginfo.ts";
 import { queuedCount } from "../../src/linux/signal-queue.ts";
@@ -263,3 +264,23 @@ test(
   },
   limit,
 );
+
+test("who is wanted before it sleeps, whatever it is wanted for, does not", () => {
+  const t = caller();
+  const seen = wakeCount(t);
+  wake(t.record, Pending.exit);
+  parkThrough(t, seen);
+  expect(pendingBits(t.record)).toBe(Pending.exit);
+});
+
+test("a signal is not for the process that has the record of the one it was sent to", () => {
+  const t = caller();
+  const { kernel, record: process } = t.process;
+  const generation = process.i32[ProcessField.generation]!;
+  const target = { kernel, process, thread: undefined };
+  changeAction(t.process, Sig.USR1, handler);
+  sendSignal({ ...target, generation: generation + 1 }, Sig.USR1);
+  expect(nextSignal(t)).toBeUndefined();
+  sendSignal({ ...target, generation }, Sig.USR1);
+  expect(nextSignal(t)?.[0]).toBe(Sig.USR1);
+});

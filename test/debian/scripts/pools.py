@@ -22,7 +22,7 @@ def add(counter, times):
 def main():
     for method in ("fork", "spawn"):
         context = multiprocessing.get_context(method)
-        with context.Pool(3) as pool:
+        with context.Pool(2) as pool:
             print(method, pool.map(square, range(10)))
         q = context.Queue()
         p = context.Process(target=produce, args=(q, 50))
