@@ -35,6 +35,8 @@ export const Head = {
   stops: 9,
   /** Index + 1 of the task that steps, whose stop is to be the first; 0 for none. */
   stepper: 10,
+  /** 1 while threads stop one by one. */
+  nonStop: 11,
   /** Two words each: signals that threads take without a stop; signals that they never get. */
   passed: 12,
   withheld: 14,

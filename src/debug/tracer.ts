@@ -166,8 +166,8 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
     if (signo !== 0 && why !== Stop.signal) inject(t, s, signo);
   }
 
-  /** Sleeps until the thread is resumed, or its process ends. What else it is wanted for waits. */
-  function sleep(t: Task, at: number, seen: number): void {
+  /** Sleeps until the thread is resumed, or one of the bits `until` is pending. What else it is wanted for waits. */
+  function sleep(t: Task, at: number, seen: number, until: number = Pending.exit): void {
     const { record } = t;
     const { i32 } = record;
     const before = Atomics.exchange(i32, TaskField.place, Place.stopped);
@@ -177,7 +177,7 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
     for (let i = 0; i < spins && Atomics.load(words, at + Thread.resumed) === seen; i++) Atomics.pause();
     let held = 0;
     for (;;) {
-      held |= clearPending(record, ~Pending.exit);
+      held |= clearPending(record, ~until);
       if (Atomics.load(words, at + Thread.resumed) !== seen || pendingBits(record) !== 0) break;
       park(word, seen, pending);
     }
@@ -212,6 +212,32 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
       clearPending(t.record, Pending.trace);
       while (t.process.exit === undefined && isWanted(t, s)) stop(t, s, Stop.asked, 0);
     }
+  }
+
+  /**
+   * A process that ends while all are to stop stands still at its end, and is seen there as what it was; its end is told of once it
+   * has been let go.
+   */
+  function standAtEnd(t: Task, { at }: Seat): void {
+    while (Atomics.load(words, Head.attached) !== 0 && isHalted(t.process.index)) {
+      const seen = words[at + Thread.resumed]!;
+      words[at + Thread.stop] = Stop.asked;
+      Atomics.store(words, at + Thread.run, Run.stopped);
+      // Who kills it or leaves resumes those that it sees stopped, after this has ceased to be true.
+      if (isHalted(t.process.index)) {
+        ring(d);
+        sleep(t, at, seen, 0);
+      }
+      Atomics.store(words, at + Thread.run, Run.running);
+      if (words[at + Thread.resumed] !== seen) return;
+    }
+  }
+
+  /** What waits for the end of a process, its parent first of all, is not to run on before that has been told. */
+  function haltOthers(process: number): void {
+    if (Atomics.load(words, Head.attached) === 0 || words[Head.nonStop] !== 0 || !isDebugged(d, process)) return;
+    Atomics.store(words, Head.halted, 1);
+    bump(d);
   }
 
   const isWanted = ({ process }: Task, { at }: Seat): boolean =>
@@ -357,6 +383,8 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
       noteEnd(d, process.index, process.pid, process.exit ?? { code: leader[TaskField.exitCode]! });
       const space = record.i32[ProcessField.space]!;
       const isLast = Atomics.load(record.i32, ProcessField.runners) === 1;
+      if (isLast) standAtEnd(t, seatOf(t));
+      if (isLast) haltOthers(process.index);
       // The memory will be another's.
       if (isLast && breakpointsOf(d.breakpoints, space).length > 0 && !sharesSpace(kernel, process.index, space))
         removeBreakpoints(d.breakpoints, (b) => b.space === space, { published });

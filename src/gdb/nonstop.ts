@@ -1,6 +1,6 @@
 // Non-stop: threads stop one by one, and each stop is a notification, which the debugger fetches when it likes. Only one is under way at
 // a time; what happened meanwhile follows when it asks for more (vStopped).
-import { Stop, Thread, threadAt } from "../debug/state.ts";
+import { debuggedProcesses, Head, Stop, Thread, threadAt } from "../debug/state.ts";
 import { eventOf, type GuestThread, goOn, haltOne, isStopped, markTold, resume, unhalt } from "../debug/world.ts";
 import { Sig } from "../linux/siginfo.ts";
 import { endText, eventText, type Order, stopText, untoldEnds } from "./running.ts";
@@ -10,6 +10,7 @@ import { debugged, type Session } from "./session.ts";
 export function beginNonStop(s: Session): void {
   s.nonStop = true;
   s.mode = "running";
+  s.world.d.words[Head.nonStop] = 1;
   // Those are told of when the debugger asks.
   for (const thread of debugged(s)) if (isStopped(s.world, thread)) markTold(s.world, thread);
   unhalt(s.world);
@@ -61,7 +62,7 @@ export function nextStop(s: Session): string {
   const text = takeNext(s);
   if (text !== undefined) return text;
   s.notified = false;
-  s.ended = s.lastEnd !== undefined && debugged(s).length === 0;
+  s.ended = s.lastEnd !== undefined && debuggedProcesses(s.world.d).length === 0;
   return "OK";
 }
 

@@ -46,7 +46,7 @@ export function letRun(s: Session, orders: readonly Order[]): void {
     orders.map(({ thread }) => thread),
   );
   // What was not told yet is told first: nothing runs for that.
-  if (orders.some(({ thread }) => eventOf(world, thread) !== undefined)) return;
+  if (untoldEnds(s).length > 0 || orders.some(({ thread }) => eventOf(world, thread) !== undefined)) return;
   unhalt(world);
   for (const { thread, how } of orders) if (isStopped(world, thread)) resume(world, thread, how);
 }
@@ -107,11 +107,17 @@ export function pump(s: Session): number | undefined {
   for (const t of threads) holdNew(world, t);
   if (!threads.every((t) => isStopped(world, t))) return 2;
   const [ended] = untoldEnds(s);
-  if (ended === undefined && threads.length === 0) return 2;
+  if (isEnding(s, threads)) return 2;
   s.mode = "stopped";
   if (ended !== undefined) tellEnd(s, ended);
   else tell(s, threads);
   return undefined;
+}
+
+/** Whether a process has no thread any more, and has not ended yet. */
+function isEnding(s: Session, threads: readonly GuestThread[]): boolean {
+  const living = new Set([...threads.map(({ process }) => process), ...untoldEnds(s)]);
+  return debuggedProcesses(s.world.d).some((index) => !living.has(index));
 }
 
 /** What is said of the end of a process, which counts as told then. */
@@ -127,7 +133,7 @@ export function endText(s: Session, process: number): string {
 /** A process has ended. */
 function tellEnd(s: Session, process: number): void {
   const text = endText(s, process);
-  s.ended = debugged(s).length === 0 && untoldEnds(s).length === 0;
+  s.ended = debuggedProcesses(s.world.d).length === 0;
   s.send(text);
 }
 

@@ -109,8 +109,8 @@ export function kill(s: Session, pid?: number): boolean {
   const victims = new Set(debugged(s).flatMap((t) => (pid === undefined || t.pid === pid ? [t.process] : [])));
   const threads = debugged(s).filter(({ process }) => victims.has(process));
   for (const index of victims) exitProcess(kernel, processAt(kernel, index), { signal: Sig.KILL, coreDumped: false });
-  for (const thread of threads) if (isStopped(s.world, thread)) resume(s.world, thread, goOn);
   for (const index of victims) setDebugged(s.world.d, index, false);
+  for (const thread of threads) if (isStopped(s.world, thread)) resume(s.world, thread, goOn);
   return victims.size > 0;
 }
 
@@ -128,7 +128,7 @@ export function detach(s: Session, pid?: number): void {
   if (pid !== undefined) return;
   Atomics.store(d.words, Head.attached, 0);
   d.words.fill(0, Head.passed, Head.together);
-  d.words[Head.reports] = 0;
+  d.words[Head.reports] = d.words[Head.nonStop] = 0;
   for (let index = 0; index < mostProcesses; index++) setDebugged(d, index, false);
   unhalt(s.world);
   // Those that nobody has looked at wait for the first debugger too.
