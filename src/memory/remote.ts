@@ -1,6 +1,5 @@
 // Another address space of this host process, looked at without its owner's help: what is asked for is copied out by the host,
-// which answers where there is nothing (any more). No lock of the other is taken, so what changes meanwhile may be seen half
-// changed: for /proc, not for decisions.
+// which answers where there is nothing (any more). No lock of the other is taken: a list that was edited meanwhile is read again.
 import { scratch, setVector, vectorAddress } from "../host/scratch.ts";
 import { addressOf, host } from "../host/syscall.ts";
 import { type AddressSpace, attachAddressSpace } from "./address-space.ts";
@@ -38,6 +37,20 @@ export function writeHost(from: NodeJS.TypedArray, to: number): number {
 /** The list of mappings as it is now, as an address space that can be asked for its text and sizes, and nothing else. */
 export function remoteCopy(at: RemoteSpace): AddressSpace {
   const copy: Mappings = newMappings();
+  // An end to it where the list's memory has been given to another meanwhile.
+  for (let tries = 0; tries < mostTries; tries++) {
+    copyList(copy, at);
+    const edits = copy.head[Head.edits]!;
+    readHost(copy.head.subarray(Head.edits, Head.edits + 1), at.head + 4 * Head.edits);
+    if (edits % 2 === 0 && copy.head[Head.edits] === edits) break;
+    Atomics.pause();
+  }
+  return attachAddressSpace({ hostBase: at.hostBase } as GuestMemory, copy);
+}
+
+const mostTries = 1000;
+
+function copyList(copy: Mappings, at: RemoteSpace): void {
   readHost(copy.head.subarray(0, Head.words), at.head);
   const sizes = listBytes(copy);
   const part = (view: Uint32Array | Uint8Array, bytes: number): Uint8Array =>
@@ -45,7 +58,6 @@ export function remoteCopy(at: RemoteSpace): AddressSpace {
   readHost(part(copy.records, sizes.records), at.records);
   readHost(part(copy.files, sizes.files), at.files);
   readHost(part(copy.names, sizes.names), at.names);
-  return attachAddressSpace({ hostBase: at.hostBase } as GuestMemory, copy);
 }
 
 /** Bytes of guest memory from `start` on, at most `length`: up to the first page without all of the rights `bits` of `Page`. */

@@ -69,7 +69,9 @@ export const Head = {
   membarrier: 14,
   /** No page is free in the area of mmap below this one. */
   full: 15,
-  words: 16,
+  /** Odd while the records are being edited: for those that look at them from elsewhere, without the lock. Wraps. */
+  edits: 16,
+  words: 18,
 } as const;
 
 /** Shared state. Another worker attaches by making views of the same buffers. */
@@ -230,12 +232,14 @@ export function commit(t: Mappings, e: Edit): void {
   const replaced = keptFiles(t, e.first, e.last);
   if (e.pages < 0) t.head[Head.full] = Math.min(t.head[Head.full]!, startOf(t, e.first));
   const grown = e.first + e.list.length;
+  Atomics.add(t.head, Head.edits, 1);
   t.records.copyWithin(grown * stride, e.last * stride, vmaCount(t) * stride);
   e.list.forEach((v, i) => {
     const high = Math.floor(v.offset / two32);
     t.records.set([v.start, v.end, v.prot, v.flags, v.file, v.offset % two32, high, 0], (e.first + i) * stride);
   });
   t.head[Head.count] = e.count;
+  Atomics.add(t.head, Head.edits, 1);
   if (e.list.some(isShared)) t.head[Head.shared] = 1;
   t.head[Head.total]! += e.pages;
   t.head[Head.peak] = Math.max(t.head[Head.peak]!, t.head[Head.total]!);
