@@ -60,7 +60,13 @@ const sources = (): Record<string, readonly [modified: number, size: number]> =>
   );
 
 /** The command line, and what its workers are. */
-const entries = ["src/cli/run.ts", "src/linux/worker.ts", "src/debug/traced-worker.ts", "src/gdb/stub-worker.ts"];
+const entries = [
+  "src/cli/run.ts",
+  "src/linux/worker.ts",
+  "src/linux/maker.ts",
+  "src/debug/traced-worker.ts",
+  "src/gdb/stub-worker.ts",
+];
 
 /** Builds into `folder`. Throws where that fails. */
 export async function build(folder = join(import.meta.dir, "dist")): Promise<void> {

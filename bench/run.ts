@@ -5,6 +5,7 @@ import { join, relative } from "node:path";
 import { chart } from "./chart.ts";
 import { isThere, missing } from "./compile.ts";
 import { type Contest, contestantOf, groups, hold, type Outcome } from "./contest.ts";
+import { debuggers } from "./debug.ts";
 import { guestOperations } from "./kernels.ts";
 import { askingLinux } from "./linux.ts";
 import { macro } from "./macro.ts";
@@ -27,6 +28,7 @@ const parts: readonly {
   { name: "startup", run: startUp },
   { name: "operations", run: guestOperations },
   { name: "linux", run: askingLinux },
+  { name: "debug", run: debuggers },
   { name: "micro", run: emulatorParts },
 ];
 

@@ -8,6 +8,8 @@ const nothing: CacheFigures = { regions: 0, instructions: 0, compiled: 0, droppe
 
 export interface LazyTiers extends Tier {
   readonly figures: CacheFigures;
+  /** Whether what is hot is compiled; from the beginning it is. */
+  compiles: boolean;
   /** Called once, with the interpreter that enters what is compiled. */
   readonly attach: (place: Place) => void;
 }
@@ -15,7 +17,8 @@ export interface LazyTiers extends Tier {
 export function lazyTiers(name: EmitterName): LazyTiers {
   let place: Place | undefined;
   let tiers: Tiers | undefined;
-  return {
+  const lazy: LazyTiers = {
+    compiles: true,
     heat: tuning.heat[name],
     pause: tuning.fuel,
     // It enters regions in WebAssembly alone.
@@ -27,7 +30,7 @@ export function lazyTiers(name: EmitterName): LazyTiers {
       place = p;
     },
     hot: (pc) => {
-      if (place === undefined) return false;
+      if (place === undefined || !lazy.compiles) return false;
       tiers ??= (require("./tiers.ts") as typeof import("./tiers.ts")).makeTiers(name, place);
       return tiers.hot(pc);
     },
@@ -37,4 +40,5 @@ export function lazyTiers(name: EmitterName): LazyTiers {
     dropPages: (first, last) => tiers?.dropPages(first, last),
     memoryGrew: () => tiers?.memoryGrew(),
   };
+  return lazy;
 }

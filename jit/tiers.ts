@@ -58,7 +58,7 @@ export interface Tiers extends Omit<Tier, "heat" | "pause"> {
 const emitters = { js: makeJsEmitter, wasm: makeWasmEmitter } satisfies Record<EmitterName, (p: Place) => Emitter>;
 
 /** Whether a region executes the instruction at that address. */
-const executes = (region: Region, pc: number): boolean =>
+export const executes = (region: Region, pc: number): boolean =>
   region.blocks.some(({ code }) => code.some((at) => at.pc === pc));
 
 export function makeTiers(name: EmitterName, place: Place): Tiers {

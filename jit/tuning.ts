@@ -58,6 +58,8 @@ export const tuning = {
   fuel: 100_000,
   /** Calls of the guest that become calls inside each other. Each takes some 200 bytes of the host's stack, before the engine optimizes it up to 2 KB. */
   callDepth: 500,
+  /** Steps through a range of addresses: jumps back to an address before it is compiled, which takes a millisecond; and ranges that are kept. */
+  ranges: { heat: eager ? 2 : 200, kept: 16 },
   /** Registers that are kept in locals in a loop, of its own and of the loops around it: somewhat fewer than the host has. */
   loopRegisters: { x: 12, f: 14 },
   /** Ways back to the head of a loop that become loops of their own in WebAssembly. */

@@ -3,10 +3,28 @@
 // accesses through the same value in its block, as far as they lie close together.
 // What is refused leaves the region. No calls are made here: what lives across a call would be kept on the stack, in the hot path too.
 import type { Node } from "../../src/isa/vocabulary.ts";
-import { Page } from "../../src/memory/guest-memory.ts";
+import { Page, watchTableOffset } from "../../src/memory/guest-memory.ts";
+import { watchBounds, watchEntries, watchEntryBytes } from "../../src/memory/watch-table.ts";
 import type { Instruction } from "../region.ts";
 import { type Access, addressOf, factsOf } from "../rows.ts";
-import { access, brIf, end, get, i32, i64, memory, op, open, openIf, put, set, tee, temp } from "./code.ts";
+import {
+  access,
+  br,
+  brIf,
+  type Code,
+  end,
+  get,
+  i32,
+  i64,
+  memory,
+  op,
+  open,
+  openIf,
+  put,
+  set,
+  tee,
+  temp,
+} from "./code.ts";
 import { I32, I64 } from "./encoder.ts";
 import type { Fact, Site } from "./site.ts";
 
@@ -47,7 +65,7 @@ export function carry(facts: Map<number, Fact>, at: Instruction): void {
   if (known === undefined) return;
   const by = moves!.moved ? at.fields.imm : 0;
   const [low, high] = [known.low - by, known.high - by];
-  if (low > -reach && high < reach) facts.set(rd, { low, high, write: known.write });
+  if (low > -reach && high < reach) facts.set(rd, { ...known, low, high });
 }
 
 /** Facts that hold on both ways. */
@@ -57,7 +75,7 @@ export function meet(a: ReadonlyMap<number, Fact>, b: ReadonlyMap<number, Fact>)
     const y = b.get(r);
     if (y === undefined) continue;
     const [low, high] = [Math.max(x.low, y.low), Math.min(x.high, y.high)];
-    if (low < high) both.set(r, { low, high, write: x.write && y.write });
+    if (low < high) both.set(r, { low, high, write: x.write && y.write, loose: x.loose === true || y.loose === true });
   }
   return both;
 }
@@ -65,7 +83,7 @@ export function meet(a: ReadonlyMap<number, Fact>, b: ReadonlyMap<number, Fact>)
 const plain = { read: Page.plainRead, write: Page.plainWrite } as const;
 
 /** Leaves the region where not all of the `length` bytes at the address on the stack, an i64, may be accessed. */
-function check(s: Site, length: number, kind: Access): void {
+function check(s: Site, length: number, kind: Access, loose = false): void {
   const c = s.code;
   const at = temp(c, I64);
   /** Pushes what is plain on the page of the byte that lies so far behind. */
@@ -114,6 +132,8 @@ function check(s: Site, length: number, kind: Access): void {
   i32(c, plain[kind]);
   put(c, 0x71);
   brIf(c, fine, true);
+  // An aligned one lies within a page.
+  if (s.watched && single) passWatched(s, at, { length, kind, loose }, fine, odd);
   end(c);
   if (single && length > 1) {
     get(c, at);
@@ -128,7 +148,131 @@ function check(s: Site, length: number, kind: Access): void {
     put(c, 0x47, 0x71); // i32.ne, i32.and
     brIf(c, fine, true);
   }
+  if (s.watched && length > 1) passIfWatched(s, at, { length, kind, loose }, fine);
   s.leave();
+  end(c);
+}
+
+/** What a watched page's byte has where such an access is allowed and code does not mind; and the bits that say so. */
+const allowed = {
+  read: { bits: Page.read | Page.watch, of: Page.read | Page.watch },
+  write: { bits: Page.write | Page.watch, of: Page.write | Page.watch | Page.code },
+} as const;
+
+/** Goes to `fine` where the page of the address in local `at` is watched, as `passWatched` does. The bytes must lie in one page. */
+function passIfWatched(s: Site, at: number, what: Checked, fine: number): void {
+  const c = s.code;
+  const { length } = what;
+  const refused = c.depth;
+  open(c, op.block);
+  get(c, at);
+  i64(c, 32);
+  put(c, 0x88); // i64.shr_u
+  if (length > 1) {
+    get(c, at);
+    i64(c, length - 1);
+    put(c, 0x7c);
+    get(c, at);
+    put(c, 0x85);
+    i64(c, 12);
+    put(c, 0x88, 0x84); // i64.shr_u, i64.or
+  }
+  put(c, 0x50, 0x45); // i64.eqz, i32.eqz
+  brIf(c, refused);
+  passWatched(s, at, what, fine, refused);
+  end(c);
+}
+
+/** `loose`: where some of the bytes are watched that is noted, and accesses look by themselves then whether it is theirs that are. */
+interface Checked {
+  readonly length: number;
+  readonly kind: Access;
+  readonly loose: boolean;
+}
+
+/**
+ * Goes to `fine` where the page of the address in local `at` is watched, but none of the bytes, which lie in it; to `refused` where that is not
+ * so, or the page refuses. Nothing is handed on from the usual way here: what it would keep for that makes it slower.
+ */
+function passWatched(s: Site, at: number, what: Checked, fine: number, refused: number): void {
+  const c = s.code;
+  const { length, kind, loose } = what;
+  const page = temp(c, I32);
+  get(c, at);
+  put(c, 0xa7);
+  i32(c, 12);
+  put(c, 0x76);
+  tee(c, page);
+  access(c, 0x2d, memory.pages);
+  i32(c, allowed[kind].of);
+  put(c, 0x71);
+  i32(c, allowed[kind].bits);
+  put(c, 0x47); // i32.ne
+  brIf(c, refused);
+  const entry = page;
+  get(c, page);
+  toEntry(c);
+  set(c, entry);
+  pushMissed(s, () => get(c, at), entry, length, kind);
+  brIf(c, fine);
+  if (!loose) {
+    br(c, refused);
+    return;
+  }
+  i32(c, 1);
+  set(c, s.near(kind));
+  if (kind === "write") {
+    // Among what is written are bytes that are read.
+    get(c, entry);
+    access(c, 0x28, memory.pages, watchTableOffset + watchBounds.read.high, 2);
+    get(c, s.near("read"));
+    put(c, 0x72);
+    set(c, s.near("read"));
+  }
+  br(c, fine);
+}
+
+/** From the number of a page to the offset of its entry in the table of what is watched. */
+function toEntry(c: Code): void {
+  i32(c, watchEntries - 1);
+  put(c, 0x71);
+  i32(c, Math.log2(watchEntryBytes));
+  put(c, 0x74); // i32.shl
+}
+
+/** Pushes whether none of the bytes at the address that `push` pushes, an i64, is watched, by the entry in a local. */
+function pushMissed({ code: c }: Site, push: () => void, entry: number, length: number, kind: Access): void {
+  const { low, high } = watchBounds[kind];
+  push();
+  put(c, 0xa7);
+  get(c, entry);
+  access(c, 0x28, memory.pages, watchTableOffset + high, 2);
+  put(c, 0x4f); // i32.ge_u
+  push();
+  put(c, 0xa7);
+  i32(c, length);
+  put(c, 0x6a);
+  get(c, entry);
+  access(c, 0x28, memory.pages, watchTableOffset + low, 2);
+  put(c, 0x4d, 0x72); // i32.le_u, i32.or
+}
+
+/** Leaves where an access that may be made, but for what is watched, touches that. `push` pushes its address, an i64. */
+function leaveIfWatched(s: Site, push: () => void, length: number, kind: Access): void {
+  const c = s.code;
+  get(c, s.near(kind));
+  openIf(c, false);
+  const entry = temp(c, I32);
+  push();
+  i64(c, 12);
+  put(c, 0x88, 0xa7); // i64.shr_u, i32.wrap_i64
+  toEntry(c);
+  set(c, entry);
+  pushMissed(s, push, entry, length, kind);
+  put(c, 0x45); // i32.eqz
+  open(c, op.if);
+  s.leave();
+  end(c);
   end(c);
 }
 
@@ -159,9 +303,17 @@ export function address(s: Site, n: Node, size: 0 | 1 | 2 | 3, kind: Access): nu
       i64(c, fact.low);
       put(c, 0x7c);
     }
-    check(s, fact.high - fact.low, fact.write ? "write" : "read");
-    s.facts.set(base, fact);
+    const loose = s.watched && fact.high - fact.low > 2 ** size;
+    check(s, fact.high - fact.low, fact.write ? "write" : "read", loose);
+    s.facts.set(base, { ...fact, loose });
   }
+  const push = (): void => {
+    get(c, s.x(base));
+    if (offset === 0) return;
+    i64(c, offset);
+    put(c, 0x7c);
+  };
+  if (s.facts.get(base)?.loose === true) leaveIfWatched(s, push, 2 ** size, kind);
   get(c, s.x(base));
   put(c, 0xa7);
   return offset;

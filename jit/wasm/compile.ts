@@ -3,7 +3,9 @@
 import type { Shape } from "../region.ts";
 import type { Emitter, Place } from "../tiers.ts";
 import { tuning } from "../tuning.ts";
-import { compileRegions, makeEnvironment } from "./emit.ts";
+import { compileRegions } from "./emit.ts";
+import { makeEnvironment } from "./environment.ts";
+import { noLinks } from "./links.ts";
 
 /** What regions it wants. */
 export const wasmShape: Shape = {
@@ -14,14 +16,16 @@ export const wasmShape: Shape = {
   switched: tuning.switches.instructions,
 };
 
-export function makeWasmEmitter({ interpreter, hart, memory }: Place): Emitter {
+/** `confined`: of regions that are reached by none but their caller, and go nowhere by themselves. */
+export function makeWasmEmitter({ interpreter, hart, memory }: Place, confined = false): Emitter {
   type Unit = Parameters<typeof makeEnvironment>[1];
   // Only what code needs is asked for, since the unit is large.
   const unit = new Proxy<Unit>({}, { get: (_, name) => (interpreter.floatUnit() as unknown as Unit)[name as string] });
-  const environment = makeEnvironment({ memory: memory.memory, hart: hart.i32.byteOffset }, unit);
+  const place = { memory: memory.memory, hart: hart.i32.byteOffset };
+  const environment = makeEnvironment(place, unit, confined ? noLinks() : undefined);
   return {
     shape: wasmShape,
-    compile: (regions) => compileRegions(regions, environment),
+    compile: (regions) => compileRegions(regions, environment, { watched: memory.looksAtWatches, confined }),
     ...environment.links,
     memoryGrew: () => false,
   };

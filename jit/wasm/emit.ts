@@ -39,31 +39,17 @@ import {
 } from "./code.ts";
 import * as encoder from "./encoder.ts";
 import { append, encodeModule, F64, type FunctionCode, I32, I64, type Import } from "./encoder.ts";
+import { type Environment, type Manner, usual } from "./environment.ts";
 import * as floats from "./floats.ts";
 import { readCare } from "./floats.ts";
 import * as flow from "./flow.ts";
 import { accessesOf, type Flow, flowOf, none, numbersOf, type Registers, union, without } from "./flow.ts";
-import { helperType, makeHelpers, memoryImport, type Place } from "./helpers.ts";
+import { helperType, memoryImport } from "./helpers.ts";
 import * as jumps from "./jumps.ts";
 import { lookUp, recordJump, tellApart } from "./jumps.ts";
-import { type Links, makeLinks, regionType } from "./links.ts";
+import { regionType, stubSlot } from "./links.ts";
 import { emit, emitters } from "./lowering.ts";
 import type { Fact, Site } from "./site.ts";
-
-/** What modules are linked with: one a hart. */
-export interface Environment {
-  readonly place: Place;
-  readonly links: Links;
-  readonly helper: ReturnType<typeof makeHelpers>;
-}
-
-/** `unit`: the functions of the hart's floating-point unit, by the names of operations. */
-export function makeEnvironment(
-  place: Place,
-  unit: Readonly<Record<string, (...operands: number[]) => number>>,
-): Environment {
-  return { place, links: makeLinks(place), helper: makeHelpers(place, unit) };
-}
 
 /**
  * Answers the pc to go on at (an int32); it has added the number of executed instructions to what the hart says of them.
@@ -116,6 +102,9 @@ interface Emitter {
   /** Sets of registers to be stored where the region is left to the interpreter. */
   readonly leaving: Registers[];
   readonly helper: (name: string) => number;
+  readonly manner: Manner;
+  /** Locals, by the kind of access. */
+  readonly near: Map<string, number>;
 }
 
 function localIn<K>(map: Map<K, number>, key: K, make: () => number): number {
@@ -134,6 +123,7 @@ function emitRegion(
   helper: (name: string) => number,
   slotOf: (pc: number) => number,
   own: ReadonlyMap<number, number>,
+  manner: Manner,
 ): FunctionCode {
   const c = newCode(regionType.params, hartOffset);
   const tree = structure(region);
@@ -157,6 +147,8 @@ function emitRegion(
     blocks: new Map(),
     leaving: [],
     helper,
+    manner,
+    near: new Map(),
   };
   c.depth = firstLeave + leaves;
   enter(e, 0);
@@ -357,7 +349,7 @@ function leaveIndirectly(e: Emitter, { end: ending }: Block): void {
   const c = e.code;
   flush(e);
   const site = ending.kind === "indirect" || ending.kind === "switch" ? ending.site : undefined;
-  if (site !== undefined) recordJump(c, e.region.pc, site, pc);
+  if (site !== undefined && !e.manner.confined) recordJump(c, e.region.pc, site, pc);
   findSlot(e);
   br(c, onward);
 }
@@ -382,7 +374,12 @@ function emitSwitch(e: Emitter, { block, ways }: Extract<Tree, { kind: "switch" 
 }
 
 /** Looks up the region at `pc`. */
-const findSlot = (e: Emitter): void => lookUp(e.code, pc, e.slot);
+function findSlot(e: Emitter): void {
+  if (e.manner.confined) {
+    i32(e.code, stubSlot);
+    set(e.code, e.slot);
+  } else lookUp(e.code, pc, e.slot);
+}
 
 /** A guest call: the target is in `pc` where it is indirect. */
 function emitCall(e: Emitter, { code, end: ending }: Block): void {
@@ -513,6 +510,8 @@ function siteOf(e: Emitter, code: readonly Instruction[], index: number): Site {
     f: (r) => fLocal(e, r),
     facts: e.facts,
     ahead: (r) => ahead(code, index, r),
+    watched: e.manner.watched,
+    near: (kind) => localIn(e.near, kind, () => newLocal(e.code, I32)),
     careful: () => (e.careful ??= newLocal(e.code, I32)),
     helper: e.helper,
     leave: () => {
@@ -552,7 +551,12 @@ const learns = ({ blocks }: Region): boolean => blocks.some(({ end }) => "site" 
 /**
  * A module in which function `i`, exported as its number, is region `i`; and the names of the helpers that it imports.
  */
-export function emitModule(regions: readonly Region[], hartOffset: number, slotOf: (pc: number) => number) {
+export function emitModule(
+  regions: readonly Region[],
+  hartOffset: number,
+  slotOf: (pc: number) => number,
+  manner = usual,
+) {
   const helpers: string[] = [];
   const indices = new Map<string, number>();
   const helper = (name: string): number => {
@@ -563,7 +567,7 @@ export function emitModule(regions: readonly Region[], hartOffset: number, slotO
   };
   // What is to be compiled anew when it is known where its jumps lead is reached by its slot.
   const own = new Map(regions.flatMap((r, i) => (learns(r) ? [] : [[r.pc, i] as const])));
-  const functions = regions.map((region, i) => emitRegion(region, String(i), hartOffset, helper, slotOf, own));
+  const functions = regions.map((region, i) => emitRegion(region, String(i), hartOffset, helper, slotOf, own, manner));
   const imports: Import[] = [
     memoryImport,
     { module: "env", name: "table", kind: "table", minimum: 1 },
@@ -576,8 +580,8 @@ export function emitModule(regions: readonly Region[], hartOffset: number, slotO
  * Compiles regions into one module. The functions stand in the order of the regions. They are entered by others only
  * once they are linked.
  */
-export function compileRegions(regions: readonly Region[], env: Environment): WasmRegion[] {
-  const { bytes, helpers } = emitModule(regions, env.place.hart, env.links.slotOf);
+export function compileRegions(regions: readonly Region[], env: Environment, manner = usual): WasmRegion[] {
+  const { bytes, helpers } = emitModule(regions, env.place.hart, env.links.slotOf, manner);
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
     env: { memory: env.place.memory, table: env.links.table },
     help: Object.fromEntries(helpers.map((name) => [name, env.helper(name)])),

@@ -55,6 +55,21 @@ function stub(): () => number {
   return new WebAssembly.Instance(module, {}).exports["stub"] as () => number;
 }
 
+/** Links of regions that all give control back where they end. */
+export function noLinks(): Links {
+  const table = new WebAssembly.Table({ element: "anyfunc", initial: 1 });
+  table.set(stubSlot, stub());
+  return {
+    table,
+    slotOf: () => stubSlot,
+    link: () => {},
+    missed: () => {},
+    jumps: () => undefined,
+    crowded: () => false,
+    reset: () => {},
+  };
+}
+
 /** Links of a hart. */
 export function makeLinks({ memory, hart }: Place): Links {
   const back = stub();

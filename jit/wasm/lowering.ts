@@ -243,6 +243,8 @@ const rawBits =
 
 const zeroBlock: Emit = (s, n) => {
   const c = s.code;
+  // What is looked at is a byte of the block.
+  if (s.watched) s.leave();
   const at = temp(c, I32);
   const from = checks.address(s, n.args[0]!, 0, "write");
   i32(c, from);

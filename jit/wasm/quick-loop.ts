@@ -315,6 +315,8 @@ function siteOf(l: Loop, instruction: Instruction): Site {
     f: (r) => l.f[r]!,
     facts: new Map(),
     ahead: () => undefined,
+    watched: false,
+    near: () => never("near"),
     careful: () => never("careful"),
     helper: never,
     leave: () => br(c, leave),

@@ -8,6 +8,8 @@ export interface Fact {
   readonly low: number;
   readonly high: number;
   readonly write: boolean;
+  /** Some of them may be watched: each access looks. */
+  readonly loose?: boolean;
 }
 
 /** Where an instruction is being lowered. */
@@ -23,6 +25,10 @@ export interface Site {
   readonly facts: Map<number, Fact>;
   /** What the block will access through a register's present value. */
   readonly ahead: (register: number) => Fact | undefined;
+  /** Whether accesses to watched pages are made here, but those to what is watched. */
+  readonly watched: boolean;
+  /** An i32 local: not 0 once such accesses have come near to what is watched, and look at each address. */
+  readonly near: (kind: "read" | "write") => number;
   /** An i32 local: 0 while the usual floating-point operation needs no care; see `pushCare` in float-helpers.ts. */
   readonly careful: () => number;
   /** The index of a function of helpers.ts or of an imported floating-point operation. */

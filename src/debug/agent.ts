@@ -1,6 +1,6 @@
 // hot path: agent expressions (GDB manual, "The GDB Agent Expression Mechanism"): conditions of breakpoints, as bytes that gdb has compiled,
 // evaluated by the thread that has come to one, in the middle of its engine. Values are 64 bits in two int32 words.
-// What cannot be evaluated counts as true: then the debugger decides.
+// What cannot be evaluated counts as true: then the debugger decides. Commands of breakpoints are expressions too, for what they print.
 import { addressLimit, type GuestMemory, Page, pageSize } from "../memory/guest-memory.ts";
 import { isEmpty } from "./breakpoints.ts";
 import { pcRegister, registers } from "./registers.ts";
@@ -44,6 +44,7 @@ const Op = {
   swap: 0x2b,
   pick: 0x32,
   rot: 0x33,
+  printf: 0x34,
 } as const;
 
 const depth = 64;
@@ -53,8 +54,11 @@ const mostSteps = 10_000;
 /** Evaluates expressions over the registers of a hart and its memory. */
 export type Evaluator = (code: Uint8Array, at: number, length: number, pc: number) => boolean;
 
+/** Is told what an expression prints: a format, one character a byte, and the values behind it. */
+export type Print = (format: string, values: readonly bigint[]) => void;
+
 /** `R`: the hart's words. */
-export function makeEvaluator(R: Int32Array, m: GuestMemory): Evaluator {
+export function makeEvaluator(R: Int32Array, m: GuestMemory, print?: Print): Evaluator {
   const lo = new Int32Array(depth + 4);
   const hi = new Int32Array(depth + 4);
 
@@ -274,6 +278,20 @@ export function makeEvaluator(R: Int32Array, m: GuestMemory): Evaluator {
           [lo[s], lo[s - 1], lo[s - 2]] = [lo[s - 1]!, lo[s - 2]!, lo[s]!];
           [hi[s], hi[s - 1], hi[s - 2]] = [hi[s - 1]!, hi[s - 2]!, hi[s]!];
           break;
+        case Op.printf: {
+          // What is printed by, and to what: ours. Below them the values, the first one topmost.
+          const count = code[p++]!;
+          const bytes = code[p]! * 256 + code[p + 1]!;
+          const first = s - 2;
+          s = first - count;
+          if (s < -1 || bytes === 0 || p + 2 + bytes > end || print === undefined) return true;
+          print(
+            Buffer.from(code.buffer, code.byteOffset + p + 2, bytes - 1).toString("latin1"),
+            Array.from({ length: count }, (_, i) => wide(first - i)),
+          );
+          p += 2 + bytes;
+          break;
+        }
         default:
           if (op < Op.mul || op > Op.rshUnsigned || s < 1) return true;
           s--;
@@ -290,8 +308,8 @@ const word = (code: Uint8Array, at: number): number =>
 
 // ---- where they are kept
 
-// Expressions lie one behind the other in shared bytes: two bytes of how many belong together, and of each its length and
-// itself. They are never moved; a place that nobody uses any more is lost until there is no breakpoint left.
+// Expressions lie one behind the other in shared bytes: two bytes of how many conditions belong together, and of each its length and
+// itself; then the same of commands. They are never moved; a place that nobody uses any more is lost until there is no breakpoint left.
 
 /** Whether one of the expressions at `place` is true. */
 export function anyHolds(evaluate: Evaluator, code: Uint8Array, place: number, pc: number): boolean {
@@ -305,11 +323,31 @@ export function anyHolds(evaluate: Evaluator, code: Uint8Array, place: number, p
   return count === 0;
 }
 
+/** Executes the commands at `place`, one after the other. False where there are none. */
+export function execute(evaluate: Evaluator, code: Uint8Array, place: number, pc: number): boolean {
+  let at = place;
+  let count = 0;
+  for (const list of ["conditions", "commands"]) {
+    count = code[at]! * 256 + code[at + 1]!;
+    at += 2;
+    for (let i = 0; i < count; i++) {
+      const length = code[at]! * 256 + code[at + 1]!;
+      if (list === "commands") evaluate(code, at + 2, length, pc);
+      at += 2 + length;
+    }
+  }
+  return count > 0;
+}
+
 /** Keeps expressions that belong together; answers their place, 0 for none; undefined where there is no room. The stub's matter. */
-export function keepExpressions(d: DebugState, all: readonly Uint8Array[]): number | undefined {
-  if (all.length === 0) return 0;
+export function keepExpressions(
+  d: DebugState,
+  conditions: readonly Uint8Array[],
+  commands: readonly Uint8Array[] = [],
+): number | undefined {
+  if (conditions.length + commands.length === 0) return 0;
   if (isEmpty(d.breakpoints)) d.words[Head.expressions] = 0;
-  const bytes = packExpressions(all);
+  const bytes = Buffer.concat([packExpressions(conditions), packExpressions(commands)]);
   const used = Math.max(1, d.words[Head.expressions]!);
   // A debugger says the same again and again.
   const known = Buffer.from(d.expressions.buffer, 0, used).indexOf(bytes);

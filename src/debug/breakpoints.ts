@@ -76,17 +76,28 @@ function entriesOf(words: Int32Array): number[][] {
   return found;
 }
 
-/** Who changes the table: told of the publication before it waits for readers, so that they come by soon. */
+/** Who changes the table: told of the publication before it waits for readers, so that they come by soon, and after the wait. */
 export interface ChangeOptions {
   readonly published?: () => void;
+  readonly settled?: () => void;
 }
 
 /**
  * Makes another list of what there is. On return every thread goes by it. False where there is no room. The caller is no
  * reader, and holds no lock that a reader may wait for.
  */
-const change = (t: BreakpointTable, edit: (old: number[][]) => number[][], o: ChangeOptions): boolean =>
-  publish(t, noSlot, (old) => edit(entriesOf(old)).flat(), o);
+function change(t: BreakpointTable, edit: (old: number[][]) => number[][], o: ChangeOptions): boolean {
+  let isPublished = false;
+  const published = (): void => {
+    isPublished = true;
+    o.published?.();
+  };
+  try {
+    return publish(t, noSlot, (old) => edit(entriesOf(old)).flat(), { published });
+  } finally {
+    if (isPublished) o.settled?.();
+  }
+}
 
 /** Inserts one, in place of the same with other conditions. False where there is no room for it. */
 export const insertBreakpoint = (t: BreakpointTable, b: Breakpoint, o: ChangeOptions = {}): boolean =>

@@ -1,10 +1,22 @@
 // What one worker has made of the table of breakpoints, for the address space that it runs: where its engine stops, and what
 // pages are watched. It is brought up to date at safepoints, and costs a comparison where nothing has changed.
+
+import { writeAll } from "../host/write.ts";
 import type { HartEngine } from "../linux/engine.ts";
-import { type AccessKind, changePages, type GuestMemory, Page, pageSize } from "../memory/guest-memory.ts";
+import {
+  type AccessKind,
+  accessibleLength,
+  changePages,
+  type GuestMemory,
+  latin1,
+  Page,
+  pageSize,
+} from "../memory/guest-memory.ts";
+import { fillWatchTable } from "../memory/watch-table.ts";
 import { withLock } from "../sync/mutex.ts";
-import { anyHolds, makeEvaluator } from "./agent.ts";
+import { anyHolds, execute, makeEvaluator } from "./agent.ts";
 import { type Breakpoint, BreakpointKind, breakpointsOf, isWatchpoint, versionOfBreakpoints } from "./breakpoints.ts";
+import { printf } from "./printf.ts";
 import { type DebugState, Head } from "./state.ts";
 
 /** A watched access. */
@@ -18,7 +30,7 @@ export interface Points {
   /** What is at an address, the debugger's first; undefined for nothing. */
   readonly at: (pc: number) => readonly Breakpoint[] | undefined;
   readonly stopsAt: (pc: number) => boolean;
-  /** Whether a thread that has come to a stop goes on, since no condition holds there. */
+  /** Whether a thread that has come to a stop goes on: no condition holds there, or commands have been executed. To be asked once each time. */
   readonly passes: (pc: number) => boolean;
   /** While it is set watched accesses are made as others: by an instruction that has stopped for them before. */
   muted: boolean;
@@ -31,7 +43,13 @@ export interface Points {
 /** `hart`: the words of the hart that runs here. */
 export function makePoints(d: DebugState, memory: GuestMemory, space: number, hart: Int32Array): Points {
   const { words, breakpoints, lock, expressions } = d;
-  const evaluate = makeEvaluator(hart, memory);
+  const evaluate = makeEvaluator(hart, memory, (format, values) => {
+    writeAll(
+      2,
+      printf(format, values, (address) => stringAt(memory, address)),
+      "latin1",
+    );
+  });
   let stops = new Map<number, readonly Breakpoint[]>();
   let watches: readonly Breakpoint[] = [];
   let epoch = -1;
@@ -53,6 +71,12 @@ export function makePoints(d: DebugState, memory: GuestMemory, space: number, ha
   function changeWatches(): void {
     const before = pagesOf(watches);
     watches = breakpointsOf(breakpoints, space).filter((b) => isWatchpoint(b.kind));
+    fillWatchTable(
+      memory.watchTable,
+      watches.map(({ address, length, kind }) => ({
+        ...{ address, length, reads: kind !== BreakpointKind.write, writes: kind !== BreakpointKind.read },
+      })),
+    );
     const after = pagesOf(watches);
     for (const page of before) if (!after.has(page)) changePages(memory, page, page + 1, ~Page.watch, 0);
     for (const page of after) changePages(memory, page, page + 1, -1, Page.watch);
@@ -78,7 +102,11 @@ export function makePoints(d: DebugState, memory: GuestMemory, space: number, ha
     passes: (pc) => {
       const here = stops.get(pc);
       if (here === undefined) return true;
-      for (const { code } of here) if (code === 0 || anyHolds(evaluate, expressions, code, pc)) return false;
+      for (const { code } of here) {
+        if (code === 0) return false;
+        // One with commands stops for none.
+        if (anyHolds(evaluate, expressions, code, pc) && !execute(evaluate, expressions, code, pc)) return false;
+      }
       return true;
     },
     hits,
@@ -91,10 +119,28 @@ export function makePoints(d: DebugState, memory: GuestMemory, space: number, ha
       version = current;
       const found = breakpointsOf(breakpoints, space);
       changeStops(found, engine);
-      if (watches.length > 0 || found.some((b) => isWatchpoint(b.kind))) withLock(lock, changeWatches);
+      const isWatching = found.some((b) => isWatchpoint(b.kind));
+      if (isWatching && !memory.looksAtWatches) {
+        // What is compiled leaves watched pages to the interpreter.
+        memory.looksAtWatches = true;
+        memory.codeChanged(0, 2 ** 32);
+      }
+      if (watches.length > 0 || isWatching) withLock(lock, changeWatches);
     },
   };
   return points;
+}
+
+const longestString = 4096;
+
+/** The string of a guest at an address, latin1. */
+function stringAt(m: GuestMemory, address: bigint): string | undefined {
+  const from = Number(BigInt.asUintN(64, address));
+  const length = from < m.size ? accessibleLength(m, from, Math.min(longestString, m.size - from), Page.read) : 0;
+  if (length === 0) return undefined;
+  const text = latin1(m.u8.subarray(from, from + length));
+  const end = text.indexOf("\0");
+  return end < 0 ? text : text.slice(0, end);
 }
 
 function pagesOf(watches: readonly Breakpoint[]): Set<number> {

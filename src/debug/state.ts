@@ -4,12 +4,13 @@
 //
 // The debug lock serializes stops: a thread takes it to say why it stopped, so that events have one order, and whoever
 // resumes threads takes it to do so. Nothing is waited for with it but the locks of the kernel's tables.
+import { unpark } from "../host/park.ts";
 import { addressOf, host } from "../host/syscall.ts";
 import { mostProcesses } from "../linux/processes.ts";
 import type { Exit } from "../linux/task.ts";
 import { mostTasks } from "../linux/tasks.ts";
 import type { Mutex } from "../sync/mutex.ts";
-import { type BreakpointTable, newBreakpoints } from "./breakpoints.ts";
+import { type BreakpointTable, type ChangeOptions, newBreakpoints } from "./breakpoints.ts";
 
 /** Words of the head. Those of the first group are atomic. */
 export const Head = {
@@ -49,6 +50,12 @@ export const Head = {
   together: 18,
   /** Bits of `Report`. */
   reports: 36,
+  /** Host descriptor + 1 that gets a line for each system call; 0 for none. */
+  strace: 37,
+  /** 1 where nothing is compiled any more, and what was is not entered. */
+  interpreted: 38,
+  /** How many changes to the list of breakpoints wait for threads to come by. Atomic, a futex word. */
+  settling: 39,
   /** A bit for each process that is debugged, by index. Atomic. */
   debugged: 40,
   words: 64,
@@ -56,6 +63,9 @@ export const Head = {
 
 /** Events that a debugger has asked for. */
 export const Report = { fork: 1, vfork: 2, exec: 4, threads: 8 } as const;
+
+/** Events that a debugger has asked for of a single thread, by the protocol's numbers. */
+export const ThreadOption = { clone: 1, exit: 2 } as const;
 
 /** Words of a thread's record. */
 export const Thread = {
@@ -84,6 +94,12 @@ export const Thread = {
   end: 14,
   /** The siginfo of the signal. */
   info: 16,
+  /** Bits of `ThreadOption`. */
+  options: 30,
+  /** 1 while it sleeps on `resumed`, and is to be woken. Atomic. */
+  asleep: 29,
+  /** Of the engine that runs the thread, as it was when the thread stopped: the figures of its code cache, seconds as microseconds. */
+  code: 32,
   words: 64,
 } as const;
 
@@ -132,6 +148,8 @@ export interface DebugBundle {
 export interface DebugState extends DebugBundle {
   readonly f64: Float64Array;
   readonly lock: Mutex;
+  /** Whether threads that gave way are to be woken by this worker. */
+  gaveWay: boolean;
   /** Host address of the first word. */
   readonly address: number;
 }
@@ -191,6 +209,7 @@ export const attachDebugState = ({ words, breakpoints, expressions }: DebugBundl
   expressions,
   f64: new Float64Array(words.buffer),
   lock: { words, index: Head.lock },
+  gaveWay: false,
   address: addressOf(words),
 });
 
@@ -218,6 +237,37 @@ export const addressIn = (d: DebugState, word: number): number => d.address + 4 
 
 /** Has threads look at what has changed. */
 export const bump = ({ words }: DebugState): void => void Atomics.add(words, Head.epoch, 1);
+
+/** What goes with each change to the list of breakpoints: threads look at it, and who has come by gives way to those that have not. */
+export const changing = (d: DebugState): ChangeOptions => ({
+  ...changingQuietly(d),
+  settled: () => {
+    Atomics.sub(d.words, Head.settling, 1);
+    unpark(addressIn(d, Head.settling), mostTasks);
+  },
+});
+
+/**
+ * The same for one who has something to do before those that gave way run again, and would have no processor for it for some 20 ms:
+ * they are woken by `wakeSettled`, which must follow.
+ */
+export const changingQuietly = (d: DebugState): ChangeOptions => ({
+  published: () => {
+    Atomics.add(d.words, Head.settling, 1);
+    bump(d);
+  },
+  settled: () => {
+    Atomics.sub(d.words, Head.settling, 1);
+    d.gaveWay = true;
+  },
+});
+
+/** Wakes who gave way to changes that are over. */
+export function wakeSettled(d: DebugState): void {
+  if (!d.gaveWay) return;
+  d.gaveWay = false;
+  unpark(addressIn(d, Head.settling), mostTasks);
+}
 
 const one = new BigInt64Array(new SharedArrayBuffer(8)).fill(1n);
 

@@ -5,6 +5,7 @@
 // first, its system call being made ready to be made again. What steps is the interpreter, one instruction at a time. Who
 // goes on from a breakpoint that has been told steps over it: it stays where it is for all others.
 import { Cause, getI64, getPc, setX } from "../cpu/hart.ts";
+import { after, Clock, readClock } from "../host/clock.ts";
 import { hostTid, installInterrupts } from "../host/interrupt.ts";
 import { park } from "../host/park.ts";
 import type { HartEngine } from "../linux/engine.ts";
@@ -27,12 +28,14 @@ import type { Tracer } from "../linux/tracer.ts";
 import { lock, unlock, withLock } from "../sync/mutex.ts";
 import { goOffline, goOnline } from "../sync/rcu.ts";
 import { breakpointsOf, inheritBreakpoints, isWatchpoint, readersOf, removeBreakpoints } from "./breakpoints.ts";
+import type { CallTrace } from "./call-trace.ts";
 import type { Points } from "./points.ts";
 import {
   Action,
   addressIn,
   bump,
   catches,
+  changing,
   type DebugState,
   Head,
   initThread,
@@ -45,6 +48,7 @@ import {
   setDebugged,
   signalIn,
   Thread,
+  ThreadOption,
   threadAt,
 } from "./state.ts";
 
@@ -71,12 +75,20 @@ interface Seat {
   watched: boolean;
   /** A signal of the debugger's own, for which the thread does not stop. */
   passing: number;
+  /** The resumption that it has taken note of. */
+  resumed: number;
 }
 
 const a0 = 10;
 
+const isClone = (name: string | undefined): boolean => name === "clone" || name === "clone3";
+
 /** Rounds of looking before a stopped thread sleeps: some 10 us. */
 const spins = 200;
+/** The same behind a step: the debugger's next packet comes within that, as a rule. */
+const stepSpins = 1000;
+/** Nanoseconds that a thread waits for others to hear of a change. */
+const longestWay = 2e7;
 
 /** Whether another process uses that memory. */
 function sharesSpace(k: Kernel, process: number, space: number): boolean {
@@ -94,6 +106,21 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
   const seats = new Map<number, Seat>();
   installInterrupts();
 
+  let trace: CallTrace | undefined;
+  /** Descriptor + 1 that it writes to. */
+  let traced = 0;
+
+  /** What is told of system calls; undefined where nobody wants to know. */
+  function traceOf(t: Task): CallTrace | undefined {
+    const to = words[Head.strace]!;
+    if (to !== 0 && to !== traced) {
+      const { makeCallTrace } = require("./call-trace.ts") as typeof import("./call-trace.ts");
+      trace = makeCallTrace(t.process.kernel, to - 1);
+      traced = to;
+    }
+    return to === 0 ? undefined : trace;
+  }
+
   const isAttached = (t: Task): boolean => Atomics.load(words, Head.attached) !== 0 && isDebugged(d, t.process.index);
 
   function seatOf(t: Task): Seat {
@@ -103,7 +130,7 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
     const at = threadAt(t.index);
     const seat: Seat = {
       ...{ at, generation, epoch: Atomics.load(words, Head.epoch) - 1, stepping: false, start: 0, end: 0 },
-      ...{ from: undefined, undone: false, skip: undefined, watched: false, passing: 0 },
+      ...{ from: undefined, undone: false, skip: undefined, watched: false, passing: 0, resumed: 0 },
     };
     seats.set(t.index, seat);
     Atomics.store(t.record.i32, TaskField.hostTid, hostTid());
@@ -114,7 +141,6 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
     const seen = words[at + Thread.resumed]!;
     unlock(d.lock);
     if (isHeld) pause(t, seat, Stop.asked, seen);
-    else if (words[at + Thread.resumed] !== 0) obey(t, seat, Stop.asked, getPc(t.hart));
     if (!isHeld && reports(Report.threads) && !leads(t)) stop(t, seat, Stop.created, 0);
     return seat;
   }
@@ -134,7 +160,8 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
     words[at + Thread.detail] = detail;
     f64[(at + Thread.address) / 2] = address;
     words[at + Thread.order] = ++words[Head.stops]!;
-    words[at + Thread.told] = 0;
+    // One that stood still in a stop of the guest's own may have been told of there.
+    if (why !== Stop.asked || words[at + Thread.wanted] === 0) words[at + Thread.told] = 0;
     words[at + Thread.action] = Action.go;
     words[at + Thread.signal] = 0;
     if (info !== undefined) words.set(info, at + Thread.info);
@@ -147,19 +174,31 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
   /** Sleeps until the thread, which is stopped, is resumed. */
   function pause(t: Task, s: Seat, why: number, seen: number): void {
     const pc = getPc(t.hart);
+    showCode(s.at);
     ring(d);
     sleep(t, s.at, seen);
     obey(t, s, why, pc);
   }
 
+  /** For a debugger that asks what is compiled. */
+  function showCode(at: number): void {
+    const { figures } = engine;
+    if (figures === undefined) return;
+    const { regions, instructions, compiled, dropped, seconds } = figures;
+    words.set([regions, instructions, compiled, dropped, seconds * 1e6], at + Thread.code);
+  }
+
   /** Takes note of what the thread is to do from here, where it stopped at `pc`. */
   function obey(t: Task, s: Seat, why: number, pc: number): void {
     const { at } = s;
+    s.resumed = words[at + Thread.resumed]!;
     s.stepping = words[at + Thread.action] === Action.step;
     s.start = f64[(at + Thread.start) / 2]!;
     s.end = f64[(at + Thread.end) / 2]!;
     s.from = undefined;
-    s.skip = words[at + Thread.told] !== 0 && getPc(t.hart) === pc ? pc : undefined;
+    // One that was told of and has not been stepped over yet is not told of again.
+    const isKnown = words[at + Thread.told] !== 0 || s.skip === pc;
+    s.skip = isKnown && getPc(t.hart) === pc ? pc : undefined;
     s.watched = false;
     points.hits.length = 0;
     const signo = words[at + Thread.signal]!;
@@ -174,13 +213,16 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
     const word = addressIn(d, at + Thread.resumed);
     const pending = pendingAddress(t);
     // Who steps is resumed at once, as a rule.
-    for (let i = 0; i < spins && Atomics.load(words, at + Thread.resumed) === seen; i++) Atomics.pause();
+    const rounds = words[at + Thread.stop] === Stop.step ? stepSpins : spins;
+    for (let i = 0; i < rounds && Atomics.load(words, at + Thread.resumed) === seen; i++) Atomics.pause();
     let held = 0;
     for (;;) {
       held |= clearPending(record, ~until);
       if (Atomics.load(words, at + Thread.resumed) !== seen || pendingBits(record) !== 0) break;
+      Atomics.store(words, at + Thread.asleep, 1);
       park(word, seen, pending);
     }
+    Atomics.store(words, at + Thread.asleep, 0);
     Atomics.store(words, at + Thread.run, Run.running);
     Atomics.store(i32, TaskField.place, before);
     if ((held & ~Pending.trace) !== 0) Atomics.or(i32, TaskField.pending, held & ~Pending.trace);
@@ -197,6 +239,11 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
 
   /** Before guest code. */
   function attend(t: Task, s: Seat): void {
+    // It was resumed while it stood still in a stop of the guest's own.
+    if (words[s.at + Thread.resumed] !== s.resumed) {
+      words[s.at + Thread.told] = 0;
+      obey(t, s, Stop.asked, getPc(t.hart));
+    }
     if (s.stepping && s.from !== undefined) {
       const pc = getPc(t.hart);
       const again = s.undone && pc === s.from;
@@ -240,6 +287,25 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
     bump(d);
   }
 
+  /** The epoch at which the thread gave way last. */
+  let gaveWay = 0;
+
+  /**
+   * Somebody waits for all threads to come by here, and this one has: it leaves its processor to those that have not, which may be
+   * many more than there are processors. Not for long, and once for a change: who waits may have died.
+   */
+  function giveWay(t: Task): void {
+    const epoch = Atomics.load(words, Head.epoch);
+    const changes = Atomics.load(words, Head.settling);
+    if (epoch === gaveWay || changes === 0) return;
+    gaveWay = epoch;
+    const at = after(readClock(Clock.MONOTONIC)!, longestWay);
+    const { i32 } = t.record;
+    const before = Atomics.exchange(i32, TaskField.place, Place.stopped);
+    park(addressIn(d, Head.settling), changes, pendingAddress(t), { clock: Clock.MONOTONIC, at });
+    Atomics.store(i32, TaskField.place, before);
+  }
+
   const isWanted = ({ process }: Task, { at }: Seat): boolean =>
     isHalted(process.index) || Atomics.load(words, at + Thread.wanted) !== 0;
 
@@ -250,7 +316,6 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
   /** Whether it is its process's first thread, of which a fork or the program's start tells. */
   const leads = ({ tid, process }: Task): boolean => tid === process.pid;
   const reports = (event: number): boolean => (words[Head.reports]! & event) !== 0;
-  const published = (): void => bump(d);
 
   // ---- guest code
 
@@ -262,10 +327,9 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
     points.muted = over && s.watched;
     s.skip = undefined;
     const isSingle = over || runs !== engine;
-    // A single step for the one inside does not look: the outer one's breakpoints come first.
-    if (!over && isSingle && points.stopsAt(pc) && !points.passes(pc)) return Cause.debug;
+    // A single step does not look, for the one inside neither: the outer one's breakpoints come first.
+    if (!over && (isSingle || s.stepping) && points.stopsAt(pc) && !points.passes(pc)) return Cause.debug;
     if (s.stepping) {
-      if (!over && points.stopsAt(pc) && !points.passes(pc)) return Cause.debug;
       s.from = pc;
       const { start, end } = s;
       const cause = runGuestCode(t, { run: (most) => engine.step(start, end, isSingle ? 1 : most) }, budget);
@@ -292,9 +356,48 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
     stop(t, s, Stop.breakpoint, first.kind, pc);
   }
 
+  /** Whether a debugger has asked for that event of the thread. */
+  const optionOf = (t: Task, option: number): boolean =>
+    isAttached(t) && (words[threadAt(t.index) + Thread.options]! & option) !== 0;
+
+  /** A call has answered `tid`: where it has made a thread, that is told of, and waits if it has not begun. */
+  function tellClone(t: Task, tid: number): void {
+    const { kernel } = t.process;
+    const child = isClone(rowByNumber(getI64(t.hart, 17))?.name) ? findTask(kernel, tid) : undefined;
+    if (child === undefined || taskAt(kernel, child).i32[TaskField.process] !== t.process.index) return;
+    withLock(d.lock, () => {
+      if (words[threadAt(child) + Thread.tid] === tid) return;
+      initThread(d, child, tid, Run.stopped);
+      words[threadAt(child) + Thread.told] = words[Head.nonStop]!;
+    });
+    stop(t, seatOf(t), Stop.clone, child, tid);
+  }
+
+  /** What a signal that was taken is to be, if anything. */
+  function chooseSignal(t: Task, info: SigInfo): SigInfo | undefined {
+    const s = seatOf(t);
+    const signo = info[0]!;
+    if (s.passing === signo) {
+      s.passing = 0;
+      return info;
+    }
+    if (!isAttached(t) || signo === Sig.KILL || signalIn(d, Head.passed, signo)) return info;
+    if (signo === Sig.INT && info[2] === Code.SI_KERNEL && words[Head.together] !== 0) return undefined;
+    // A trap of a debugger inside is that one's.
+    if (signo === Sig.TRAP && isTraced(t.record)) return info;
+    stop(t, s, Stop.signal, signo, 0, info);
+    const chosen = words[s.at + Thread.signal]!;
+    if (chosen === 0 || t.process.exit !== undefined) return undefined;
+    s.from = getPc(t.hart);
+    s.undone = true;
+    if (chosen !== signo) return userInfo(chosen, Code.SI_USER, t.process.pid, 0);
+    return words.slice(s.at + Thread.info, s.at + Thread.info + info.length);
+  }
+
   return {
     run: (t, runs, budget) => {
       const s = seatOf(t);
+      if (Atomics.load(words, Head.settling) !== 0) giveWay(t);
       attend(t, s);
       if (t.process.exit !== undefined) return Cause.requested;
       // What a debugger has written to code.
@@ -303,6 +406,7 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
       let cause: Cause;
       try {
         points.catchUp(engine);
+        engine.setCompiling(words[Head.interpreted] === 0);
         cause = execute(t, s, runs, budget);
       } finally {
         points.muted = false;
@@ -313,30 +417,26 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
       return Cause.requested;
     },
     signal: (t, info) => {
-      const s = seatOf(t);
-      const signo = info[0]!;
-      if (s.passing === signo) {
-        s.passing = 0;
-        return info;
-      }
-      if (!isAttached(t) || signo === Sig.KILL || signalIn(d, Head.passed, signo)) return info;
-      if (signo === Sig.INT && info[2] === Code.SI_KERNEL && words[Head.together] !== 0) return undefined;
-      // A trap of a debugger inside is that one's.
-      if (signo === Sig.TRAP && isTraced(t.record)) return info;
-      stop(t, s, Stop.signal, signo, 0, info);
-      const chosen = words[s.at + Thread.signal]!;
-      if (chosen === 0 || t.process.exit !== undefined) return undefined;
-      s.from = getPc(t.hart);
-      s.undone = true;
-      if (chosen !== signo) return userInfo(chosen, Code.SI_USER, t.process.pid, 0);
-      return words.slice(s.at + Thread.info, s.at + Thread.info + info.length);
+      const chosen = chooseSignal(t, info);
+      if (chosen !== undefined) traceOf(t)?.signal(t, chosen);
+      return chosen;
     },
-    stepped: (t) => attend(t, seatOf(t)),
+    stepped: (t) => {
+      const s = seatOf(t);
+      attend(t, s);
+      // The one inside is told of its step after that.
+      const pc = getPc(t.hart);
+      if (t.process.exit !== undefined || s.skip === pc || !points.stopsAt(pc) || points.passes(pc)) return;
+      stop(t, s, Stop.breakpoint, points.at(pc)![0]!.kind, pc);
+    },
     enterCall: (t) => {
       const nr = getI64(t.hart, 17);
       if (isAttached(t) && catches(d, nr)) stop(t, seatOf(t), Stop.callEntry, nr);
+      if (t.process.exit === undefined) traceOf(t)?.enter(t);
     },
     leaveCall: (t, nr, result) => {
+      traceOf(t)?.leave(t, result);
+      if (result > 0 && optionOf(t, ThreadOption.clone)) tellClone(t, result);
       if (!isAttached(t) || !catches(d, nr) || rowByNumber(nr)?.result === "never") return result;
       const again = -result >= restart.ERESTARTSYS && -result <= restart.ERESTART_RESTARTBLOCK;
       const kept = t.hart.i32.slice(2 * a0, 2 * a0 + 2);
@@ -353,7 +453,7 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
       const isApart = child[ProcessField.space] !== record.i32[ProcessField.space];
       if (!isAttached(t) || !reports(isApart ? Report.fork : Report.vfork)) return;
       const space = child[ProcessField.space]!;
-      if (isApart) inheritBreakpoints(d.breakpoints, record.i32[ProcessField.space]!, space, { published });
+      if (isApart) inheritBreakpoints(d.breakpoints, record.i32[ProcessField.space]!, space, changing(d));
       withLock(d.lock, () => initThread(d, task, taskAt(kernel, task).i32[TaskField.tid]!, Run.stopped));
       setDebugged(d, process, true);
     },
@@ -370,24 +470,30 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
       if (reports(Report.vfork)) stop(t, s, Stop.vforkDone, 0);
     },
     executed: (t) => {
+      // A thread that was not the first of its process has that one's id now.
+      withLock(d.lock, () => {
+        words[threadAt(t.index) + Thread.tid] = t.tid;
+      });
       const space = t.process.record.i32[ProcessField.space]!;
-      removeBreakpoints(d.breakpoints, (b) => b.space === space, { published });
+      removeBreakpoints(d.breakpoints, (b) => b.space === space, changing(d));
       if (reports(Report.exec)) stop(t, seatOf(t), Stop.exec, 0);
     },
     leaving: (t) => {
       const { process } = t;
       const { record, kernel } = process;
-      if (process.exit === undefined && reports(Report.threads) && Atomics.load(record.i32, ProcessField.runners) > 1)
+      const isTold = reports(Report.threads) || optionOf(t, ThreadOption.exit);
+      if (process.exit === undefined && isTold && Atomics.load(record.i32, ProcessField.runners) > 1)
         stop(t, seatOf(t), Stop.left, t.record.i32[TaskField.exitCode]!);
       const leader = taskAt(kernel, record.i32[ProcessField.leader]! - 1).i32;
       noteEnd(d, process.index, process.pid, process.exit ?? { code: leader[TaskField.exitCode]! });
+      if (process.exit !== undefined) traceOf(t)?.end(t, process.exit);
       const space = record.i32[ProcessField.space]!;
       const isLast = Atomics.load(record.i32, ProcessField.runners) === 1;
       if (isLast) standAtEnd(t, seatOf(t));
       if (isLast) haltOthers(process.index);
       // The memory will be another's.
       if (isLast && breakpointsOf(d.breakpoints, space).length > 0 && !sharesSpace(kernel, process.index, space))
-        removeBreakpoints(d.breakpoints, (b) => b.space === space, { published });
+        removeBreakpoints(d.breakpoints, (b) => b.space === space, changing(d));
     },
     left: (task) => {
       const seat = seats.get(task);

@@ -4,7 +4,9 @@ import { unpark } from "../host/park.ts";
 import { Header, type Kernel } from "../linux/kernel.ts";
 import { Pending, Place, wake } from "../linux/place.ts";
 import { mostProcesses, ProcessField, processAt } from "../linux/processes.ts";
+import { isTraceStopped } from "../linux/ptrace.ts";
 import { State } from "../linux/records.ts";
+import { isStopped as hasStoppedWithProcess } from "../linux/stops.ts";
 import { nameOf, TaskField, type TaskRecord, taskAt, threadsOf } from "../linux/tasks.ts";
 import { withLock } from "../sync/mutex.ts";
 import {
@@ -91,8 +93,15 @@ const isKnown = ({ d: { words } }: World, { task, tid }: GuestThread): boolean =
 
 const runOf = ({ d }: World, { task }: GuestThread): number => Atomics.load(d.words, threadAt(task) + Thread.run);
 
-/** Whether the thread stands still. */
-export const isStopped = (w: World, t: GuestThread): boolean => isKnown(w, t) && runOf(w, t) >= Run.stopped;
+/** Whether the thread stands still: for the debugger, or in a stop of the guest's own, from where it comes to no guest code unseen. */
+export const isStopped = (w: World, t: GuestThread): boolean =>
+  isKnown(w, t) && (runOf(w, t) >= Run.stopped || standsInside(w, t));
+
+/** Whether it has stopped for a tracer inside, or with its process. */
+export function standsInside(w: World, t: GuestThread): boolean {
+  const record = recordOf(w, t);
+  return isTraceStopped(record) || hasStoppedWithProcess(record);
+}
 
 /** Whether it sleeps in the host's kernel: it may be for long. */
 export const sleeps = (w: World, t: GuestThread): boolean =>
@@ -133,8 +142,14 @@ export function holdNew(w: World, { task, tid }: GuestThread): void {
 /** Asks one thread to stop. */
 export function haltOne(w: World, thread: GuestThread): void {
   holdNew(w, thread);
-  if (isStopped(w, thread)) return;
-  Atomics.store(w.d.words, threadAt(thread.task) + Thread.wanted, 1);
+  const { words, lock } = w.d;
+  const at = threadAt(thread.task);
+  if (runOf(w, thread) >= Run.stopped) return;
+  withLock(lock, () => {
+    words[at + Thread.told] = 0;
+    if (standsInside(w, thread)) words[at + Thread.stop] = Stop.asked;
+    Atomics.store(words, at + Thread.wanted, 1);
+  });
   bump(w.d);
   wake(recordOf(w, thread), Pending.trace);
 }
@@ -184,5 +199,5 @@ export function resume({ d }: World, { task }: GuestThread, how: Resumption): vo
     Atomics.compareExchange(words, at + Thread.run, Run.stopped, Run.running);
     Atomics.add(words, at + Thread.resumed, 1);
   });
-  unpark(addressIn(d, at + Thread.resumed));
+  if (Atomics.load(words, at + Thread.asleep) !== 0) unpark(addressIn(d, at + Thread.resumed));
 }

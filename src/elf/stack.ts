@@ -21,6 +21,8 @@ export const Aux = {
   clktck: 17,
   secure: 23,
   random: 25,
+  rseqFeatureSize: 27,
+  rseqAlign: 28,
   execfn: 31,
   minsigstksz: 51,
 } as const;

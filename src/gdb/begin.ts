@@ -8,7 +8,7 @@ import { buildFolder } from "../host/build.ts";
 import { installInterrupts } from "../host/interrupt.ts";
 import { host } from "../host/syscall.ts";
 import type { Site } from "../linux/bundle.ts";
-import { mainSlot } from "../linux/workers.ts";
+import { mainSlot } from "../linux/worker-table.ts";
 import type { StubOptions } from "./stub.ts";
 import type { StubMessage } from "./stub-worker.ts";
 

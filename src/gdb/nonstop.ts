@@ -3,7 +3,7 @@
 import { debuggedProcesses, Head, Stop, Thread, threadAt } from "../debug/state.ts";
 import { eventOf, type GuestThread, goOn, haltOne, isStopped, markTold, resume, unhalt } from "../debug/world.ts";
 import { Sig } from "../linux/siginfo.ts";
-import { endText, eventText, type Order, stopText, untoldEnds } from "./running.ts";
+import { endText, eventText, nothingRuns, type Order, stopText, untoldEnds } from "./running.ts";
 import { debugged, type Session } from "./session.ts";
 
 /** From all-stop to this: what stands still goes on standing, what comes runs. */
@@ -21,7 +21,10 @@ export function letRunEach(s: Session, orders: readonly (Order & { readonly stop
   for (const { thread, how, stop } of orders) {
     if (stop) haltOne(s.world, thread);
     // One whose stop has not been told is stopped for that.
-    else if (isStopped(s.world, thread) && isTold(s, thread)) resume(s.world, thread, how);
+    else if (isStopped(s.world, thread) && isTold(s, thread)) {
+      resume(s.world, thread, how);
+      s.running = true;
+    }
   }
 }
 
@@ -46,7 +49,11 @@ function takeNext(s: Session): string | undefined {
     s.last = { thread, text };
     return text;
   }
-  return undefined;
+  if (!s.running || !s.features.has("no-resumed+") || !nothingRuns(s)) return undefined;
+  if (!debugged(s).every((t) => isTold(s, t))) return undefined;
+  // Told once, until something has been let run again.
+  s.running = false;
+  return "N";
 }
 
 /** Sends a notification if there is something to be told and the debugger has fetched what was before. */
@@ -81,7 +88,7 @@ export function allStops(s: Session): string {
 
 /** An interrupt: one thread stops for it. */
 export function interruptOne(s: Session, thread: GuestThread | undefined): void {
-  if (thread === undefined || isStopped(s.world, thread)) return;
+  if (thread === undefined || (isStopped(s.world, thread) && isTold(s, thread))) return;
   s.interrupted = true;
   haltOne(s.world, thread);
 }

@@ -4,7 +4,7 @@
 import { BreakpointKind, breakpointsOf, isWatchpoint } from "../debug/breakpoints.ts";
 import { hartOf } from "../debug/memory.ts";
 import { expedited, readRegister } from "../debug/registers.ts";
-import { bump, debuggedProcesses, endAt, Head, Stop, setDebugged } from "../debug/state.ts";
+import { bump, debuggedProcesses, endAt, Head, Run, Stop, setDebugged, Thread, threadAt } from "../debug/state.ts";
 import {
   eventOf,
   forget,
@@ -15,15 +15,20 @@ import {
   isStopped,
   markTold,
   type Resumption,
+  recordOf,
   resume,
   type StopEvent,
   sleeps,
   spaceOf,
+  standsInside,
   unhalt,
 } from "../debug/world.ts";
-import { exeOf, ProcessField, processAt } from "../linux/processes.ts";
+import { Header } from "../linux/kernel.ts";
+import { exeOf, exitOf, ProcessField, processAt } from "../linux/processes.ts";
+import { tracingProcess } from "../linux/ptrace.ts";
 import { State } from "../linux/records.ts";
 import { Sig } from "../linux/siginfo.ts";
+import { withLock } from "../sync/mutex.ts";
 import { toHex } from "./codec.ts";
 import { currentThread, debugged, type Session, threadId } from "./session.ts";
 import { toHostNumber } from "./signals.ts";
@@ -41,14 +46,25 @@ export function letRun(s: Session, orders: readonly Order[]): void {
   world.d.words[Head.stepper] = steppers.length === 1 ? steppers[0]!.thread.task + 1 : 0;
   s.mode = "running";
   s.interrupted = false;
+  s.held = debugged(s).filter((t) => !orders.some(({ thread }) => thread.task === t.task));
   forgetUnwatched(
     s,
     orders.map(({ thread }) => thread),
   );
-  // What was not told yet is told first: nothing runs for that.
-  if (untoldEnds(s).length > 0 || orders.some(({ thread }) => eventOf(world, thread) !== undefined)) return;
+  const waits = ({ thread }: Order): boolean => eventOf(world, thread) !== undefined;
+  const [stepper] = steppers.length === 1 ? steppers : [];
+  // What was not told yet is told first: nothing runs for that. But a thread that steps is before all others.
+  if (untoldEnds(s).length > 0 || (stepper === undefined ? orders.some(waits) : waits(stepper))) {
+    // Signals are given all the same: the threads stop again before they execute anything.
+    bump(world.d);
+    for (const order of orders)
+      if (order.how.signal !== 0 && isStopped(world, order.thread) && !waits(order))
+        resume(world, order.thread, order.how);
+    return;
+  }
   unhalt(world);
-  for (const { thread, how } of orders) if (isStopped(world, thread)) resume(world, thread, how);
+  for (const order of orders)
+    if (isStopped(world, order.thread) && !waits(order)) resume(world, order.thread, order.how);
 }
 
 /** The threads of a process run, and no debugger is told of anything of it. */
@@ -56,16 +72,29 @@ export function letGo(s: Session, process: number): void {
   const threads = debugged(s).filter((t) => t.process === process);
   setDebugged(s.world.d, process, false);
   bump(s.world.d);
-  for (const thread of threads) if (isStopped(s.world, thread)) resume(s.world, thread, goOn);
+  for (const thread of threads) if (isStopped(s.world, thread)) resume(s.world, thread, leavingWith(s, thread));
 }
 
-/** What can be told now: of the thread that steps first, else what happened first. */
+/** How a thread goes on that the debugger leaves: with the signal for which it stands still, unless it is not to get that. */
+export function leavingWith(s: Session, { task }: GuestThread): Resumption {
+  const { words } = s.world.d;
+  const at = threadAt(task);
+  const signal = words[at + Thread.stop] === Stop.signal ? words[at + Thread.detail]! : 0;
+  if (signal === 0) return goOn;
+  const isPassed =
+    s.programSignals === undefined
+      ? signal !== Sig.INT && signal !== Sig.TRAP
+      : ((s.programSignals[(signal - 1) >>> 5]! >>> ((signal - 1) & 31)) & 1) !== 0;
+  return { ...goOn, signal: isPassed ? signal : 0 };
+}
+
+/** What can be told now, of threads that were let run: of the one that steps first, else what happened first. */
 function nextEvent(s: Session): StopEvent | undefined {
   const stepper = s.world.d.words[Head.stepper]! - 1;
   let first: StopEvent | undefined;
   for (const thread of debugged(s)) {
     const event = eventOf(s.world, thread);
-    if (event === undefined) continue;
+    if (event === undefined || isAmong(s.held, thread)) continue;
     if (thread.task === stepper) return event;
     if (first === undefined || event.order - first.order < 0) first = event;
   }
@@ -98,7 +127,13 @@ export function pump(s: Session): number | undefined {
   if (s.mode === "running") {
     const event = nextEvent(s);
     const ended = untoldEnds(s).length > 0;
-    if (event === undefined && !s.interrupted && !ended) return undefined;
+    if (event === undefined && !s.interrupted && !ended) {
+      if (s.features.has("no-resumed+") && nothingRuns(s)) {
+        s.mode = "stopped";
+        s.send("N");
+      }
+      return awaitsTracer(s) ? 2 : undefined;
+    }
     if (event !== undefined && !s.interrupted && !ended && stepGoesOn(s, event)) return 1;
     haltAll(world);
     s.mode = "halting";
@@ -109,9 +144,49 @@ export function pump(s: Session): number | undefined {
   const [ended] = untoldEnds(s);
   if (isEnding(s, threads)) return 2;
   s.mode = "stopped";
-  if (ended !== undefined) tellEnd(s, ended);
-  else tell(s, threads);
+  if (ended !== undefined) {
+    forgetOthers(s, threads, undefined);
+    tellEnd(s, ended);
+  } else tell(s, threads);
   return undefined;
+}
+
+/**
+ * Lets a tracer inside go on where those that were let run wait for it, and it stands still only because it was not let run. Answers
+ * whether that is to be looked at again.
+ */
+function awaitsTracer(s: Session): boolean {
+  const { kernel } = s.world;
+  if (s.held.length === 0 || Atomics.load(kernel.i32, Header.tracees) === 0) return false;
+  const threads = debugged(s);
+  const free = threads.filter((t) => !isAmong(s.held, t));
+  if (!free.every((t) => standsInside(s.world, t))) return true;
+  const tracers = withLock(
+    kernel.signalsLock,
+    () => new Set(free.map((t) => tracingProcess(kernel, recordOf(s.world, t))?.index)),
+  );
+  for (const t of threads) {
+    if (!tracers.has(t.process) || !isAmong(s.held, t) || eventOf(s.world, t) !== undefined) continue;
+    s.held = s.held.filter((other) => other.task !== t.task);
+    resume(s.world, t, goOn);
+  }
+  return true;
+}
+
+const isAmong = (threads: readonly GuestThread[], t: GuestThread): boolean =>
+  threads.some(({ task, tid }) => task === t.task && tid === t.tid);
+
+/** Whether every thread that ran has gone, and those that are left stand still: nothing will ever happen. */
+export function nothingRuns(s: Session): boolean {
+  const { d, kernel } = s.world;
+  const threads = debugged(s);
+  const ends = threads.some(({ process }) => exitOf(processAt(kernel, process)) !== undefined);
+  // One that waits for a process that has its memory will go on.
+  const isHeld = (t: GuestThread): boolean =>
+    isStopped(s.world, t) && Atomics.load(d.words, threadAt(t.task) + Thread.run) === Run.stopped;
+  if (threads.length === 0 || ends || isEnding(s, threads) || !threads.every(isHeld)) return false;
+  // What has happened since it was looked for last.
+  return nextEvent(s) === undefined && untoldEnds(s).length === 0;
 }
 
 /** Whether a process has no thread any more, and has not ended yet. */
@@ -141,11 +216,7 @@ function tellEnd(s: Session, process: number): void {
 function tell(s: Session, threads: readonly GuestThread[]): void {
   const { world } = s;
   const event = nextEvent(s);
-  for (const thread of threads) {
-    const other = eventOf(world, thread);
-    const chosen = !s.interrupted && other !== undefined && thread.task === event?.thread.task;
-    if (other !== undefined && comesAgain(other) && !chosen) forget(world, thread);
-  }
+  forgetOthers(s, threads, s.interrupted ? undefined : event?.thread);
   world.d.words[Head.stepper] = 0;
   if (s.interrupted || event === undefined) {
     s.interrupted = false;
@@ -157,6 +228,14 @@ function tell(s: Session, threads: readonly GuestThread[]): void {
   // It executes nothing more, and has gone for the debugger.
   if (event.why === Stop.left) resume(world, event.thread, goOn);
   report(s, event.thread, eventText(s, event));
+}
+
+/** Forgets what threads will come upon again, but for the one that is told of: it may be gone by then. */
+function forgetOthers({ world }: Session, threads: readonly GuestThread[], told: GuestThread | undefined): void {
+  for (const thread of threads) {
+    const event = eventOf(world, thread);
+    if (event !== undefined && comesAgain(event) && thread.task !== told?.task) forget(world, thread);
+  }
 }
 
 /** Whether a thread that goes on from there would stop for the same: it is still before what it stopped for. */
@@ -211,6 +290,10 @@ export function eventText(s: Session, { thread, why, detail, address }: StopEven
     }
     case Stop.vforkDone:
       return stopText(s, thread, Sig.TRAP, "vforkdone:;");
+    case Stop.clone: {
+      const child = debugged(s).find(({ tid }) => tid === address);
+      return stopText(s, thread, Sig.TRAP, child === undefined ? "" : `clone:${threadId(s, child)};`);
+    }
     case Stop.created:
       return stopText(s, thread, Sig.TRAP, "create:;");
     case Stop.left:

@@ -19,6 +19,8 @@ export interface Session {
   nonStop: boolean;
   notified: boolean;
   stops: string[];
+  /** In non-stop: whether something was let run since it was told that nothing runs any more. */
+  running: boolean;
   /** What the debugger said that it can. */
   features: ReadonlySet<string>;
   multiprocess: boolean;
@@ -29,6 +31,8 @@ export interface Session {
   forContinue: ThreadId;
   /** A debugger's interrupt that no stop has answered yet. */
   interrupted: boolean;
+  /** Threads that have not been let run with the others: what they stopped for waits until they are. */
+  held: readonly GuestThread[];
   /** The stop that was told last. */
   last: { readonly thread: GuestThread; readonly text: string } | undefined;
   /** Threads that a list has yet to name. */
@@ -36,6 +40,10 @@ export interface Session {
   /** The end of the last program was told; and what was said of the last one that ended. */
   ended: boolean;
   lastEnd: string | undefined;
+  /** Whether the program ran before the debugger came. */
+  readonly attached: boolean;
+  /** Two words of a set: signals for which threads stand still and that they get when the debugger leaves; undefined for the usual ones. */
+  programSignals: readonly [number, number] | undefined;
   /** The debugger stays when programs have ended. */
   extended: boolean;
   /** Ends the connection after the replies are out; the guest goes on, or has ended. */

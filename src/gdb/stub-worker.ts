@@ -1,10 +1,11 @@
 // What the stub's worker is: the module that `begin.ts` starts.
 import { attachDebugState, type DebugBundle } from "../debug/state.ts";
 import { useInterrupts } from "../host/interrupt.ts";
+import { takeShortTurns } from "../host/short-turns.ts";
 import { attachProcess, attachSite, attachTask, type Bundle } from "../linux/bundle.ts";
 import { firstProcess } from "../linux/processes.ts";
 import { firstTask } from "../linux/tasks.ts";
-import { mostWorkers } from "../linux/workers.ts";
+import { mostWorkers } from "../linux/worker-table.ts";
 import { mainAgent, setAgentId } from "../sync/agent.ts";
 import { runStub, type StubOptions } from "./stub.ts";
 
@@ -23,6 +24,7 @@ const scope = globalThis as { onmessage?: ((event: MessageEvent<StubMessage>) =>
 scope.onmessage = ({ data }) => {
   setAgentId(agent);
   useInterrupts(data.interrupts);
+  takeShortTurns();
   const site = attachSite(data.bundle);
   const first = attachProcess(site, firstProcess);
   const world = { d: attachDebugState(data.bundle.options.debug as DebugBundle), kernel: site.kernel };

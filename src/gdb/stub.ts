@@ -1,7 +1,7 @@
 // The life of the stub: it waits for debuggers, one after the other, and sits between each of them and the guest's threads.
 // It is the only one that reads or writes the connection, and never runs guest code: so nothing that threads do at once can
 // tear a packet. It sleeps in one place, for bytes and for the bell that threads ring.
-import { addressIn, type DebugState, Head } from "../debug/state.ts";
+import { addressIn, type DebugState, Head, wakeSettled } from "../debug/state.ts";
 import { haltAll, holdNew, isStopped, type World } from "../debug/world.ts";
 import { unpark } from "../host/park.ts";
 import { newScratch } from "../host/scratch.ts";
@@ -70,15 +70,22 @@ const ringsOf = ({ words }: DebugState): number => Atomics.load(words, Head.ring
 /** Rounds of looking whether somebody rings, before the stub sleeps: some 10 us. Who steps is soon done, as a rule. */
 const spins = 200;
 
-/** Sleeps until a descriptor has something, somebody rings who has not since, or the time is over. */
+/** Rings in a row for which the descriptor is not looked at. */
+const mostRings = 16;
+let rungInARow = 0;
+
+/** Sleeps until a descriptor has something, somebody rings who has not since, or the time is over. `soon`: somebody is expected to ring. */
 function sleep(
   d: DebugState,
   fd: number,
   rings: number,
   milliseconds: number | undefined,
+  soon = false,
 ): readonly [boolean, boolean] {
   const { words } = d;
-  for (let i = 0; i < spins && ringsOf(d) === rings && milliseconds === undefined; i++) Atomics.pause();
+  for (let i = 0; soon && i < spins && ringsOf(d) === rings && milliseconds === undefined; i++) Atomics.pause();
+  if (soon && ringsOf(d) !== rings && ++rungInARow < mostRings) return [false, true];
+  rungInARow = 0;
   Atomics.store(words, Head.asleep, 1);
   const late = ringsOf(d) !== rings;
   const [input, rung] = awaitInput(fd, words[Head.bell]!, late ? 0 : milliseconds);
@@ -92,7 +99,7 @@ function newSession(g: Guests, send: Session["send"], sendNotification: Session[
     ...g,
     send,
     sendNotification,
-    ...{ nonStop: false, notified: false, stops: [] },
+    ...{ nonStop: false, notified: false, stops: [], running: false },
     features: new Set(),
     ...{ multiprocess: false, noAck: false, mode: "stopped", interrupted: false, leaving: false },
     ...{
@@ -100,11 +107,13 @@ function newSession(g: Guests, send: Session["send"], sendNotification: Session[
       last: undefined,
       endsWithDebugger: false,
       ended: false,
+      attached: Atomics.load(g.world.d.words, Head.halted) === 0,
+      programSignals: undefined,
       extended: false,
       lastEnd: undefined,
     },
     forContinue: everything,
-    listed: [],
+    ...{ listed: [], held: [] },
     files: new Map(),
     documents: new Map(),
     packets: packetRows,
@@ -137,7 +146,7 @@ function serve(g: Guests, connection: Connection, tied: boolean): void {
     const again = s.nonStop ? notify(s) : pump(s);
     if (!there) break;
     if (s.ended && !s.extended) break;
-    const [input] = sleep(d, connection.input, rings, again);
+    const [input] = sleep(d, connection.input, rings, again, s.mode === "running" && !s.nonStop);
     if (!input) continue;
     const bytes = receive(connection);
     if (bytes.length === 0) break;
@@ -151,6 +160,7 @@ function serve(g: Guests, connection: Connection, tied: boolean): void {
         if (!s.noAck) out(Buffer.from("+"));
         const reply = handlePacket(s, incoming.text);
         if (reply !== undefined) s.send(reply);
+        wakeSettled(d);
       }
     }
   }

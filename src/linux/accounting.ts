@@ -219,6 +219,13 @@ export const executed = ({ f64 }: Kernel): readonly [all: number, compiled: numb
   f64[Header.executed / 2 + 1]!,
 ];
 
+/** The same of a thread that runs, by its hart, which nobody may be running at the moment. */
+export function executedBy(k: Kernel, task: number, hartWords: Float64Array): readonly [all: number, compiled: number] {
+  const { f64 } = ofTask(k, task);
+  const [all = 0, compiled = 0] = counts.map((word, i) => hartWords[word]! - f64[TaskAccount.executed + i]!);
+  return [all, compiled];
+}
+
 // ---- all that getrusage counts
 
 /** What a thread, a process, or a process's children have used. Nanoseconds, events, KiB. */

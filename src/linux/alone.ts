@@ -54,6 +54,8 @@ export function wakeExecutor({ kernel, record }: Process): void {
 function takeLeadHeld(t: Task): void {
   const { kernel, record } = t.process;
   const leader = record.i32[ProcessField.leader]! - 1;
+  record.i32[ProcessField.fdsTable] = t.record.i32[TaskField.fdsTable]! - 1;
+  record.i32[ProcessField.filesTable] = t.record.i32[TaskField.filesTable]! - 1;
   if (leader === t.index) return;
   record.i32[ProcessField.leader] = t.index + 1;
   const former = taskAt(kernel, leader);

@@ -16,7 +16,7 @@ import { getField, setField } from "./records.ts";
 import { processSignals, taskSignals } from "./signals.ts";
 import { type Tables, timerLock, timersOf, wordsOf } from "./tables.ts";
 import type { Process, Task } from "./task.ts";
-import { nameOf, setName, TaskField, taskAt } from "./tasks.ts";
+import { nameOf, setName, TaskField, type TaskRecord, taskAt } from "./tasks.ts";
 import { attachTimers } from "./timers.ts";
 import type { Tracer } from "./tracer.ts";
 import type { Watcher } from "./watch.ts";
@@ -99,6 +99,7 @@ export function attachProcess(site: Site, index: number): Process {
     memory,
     space,
     fds: fdsOf(site, record),
+    fdsTable: record.i32[ProcessField.fdsTable]!,
     files: attachFileSystem(wordsOf(tables, "files", record.i32[ProcessField.filesTable]!)),
     limits: record.limits,
     attributes: { words: record.attributes, groups: wordsOf(tables, "groups", index) },
@@ -133,14 +134,20 @@ export function attachProcess(site: Site, index: number): Process {
   };
 }
 
+/** A table of descriptors, by its number. */
+export const fdsAt = ({ bundle: { tables }, kernel }: Site, index: number): FdTable =>
+  watchClosing(attachFdTable(wordsOf(tables, "fds", index)), kernel, tables, index);
+
 /** The descriptors of a process. */
-export const fdsOf = ({ bundle: { tables }, kernel }: Site, { i32 }: ProcessRecord): FdTable =>
-  watchClosing(
-    attachFdTable(wordsOf(tables, "fds", i32[ProcessField.fdsTable]!)),
-    kernel,
-    tables,
-    i32[ProcessField.fdsTable]!,
-  );
+export const fdsOf = (site: Site, { i32 }: ProcessRecord): FdTable => fdsAt(site, i32[ProcessField.fdsTable]!);
+
+/** Has a process, as the worker sees it that runs this thread of it, use the tables that the thread has: thread-tables.ts. */
+export function useTables(process: Process, { i32 }: TaskRecord): void {
+  const [fds, files] = [i32[TaskField.fdsTable]! - 1, i32[TaskField.filesTable]! - 1];
+  if (fds < 0 || files < 0) return;
+  [process.fds, process.fdsTable] = [fdsAt(process.site, fds), fds];
+  process.files = attachFileSystem(wordsOf(process.site.bundle.tables, "files", files));
+}
 
 /** Most programs run unwatched: what watches is loaded for those that do not. */
 function watcherOf(kernel: Kernel, options: EngineOptions): Watcher | undefined {
@@ -165,6 +172,7 @@ export function attachThread(bundle: Bundle, index: number): Task {
 /** The thread of that index, for the worker that is to run it: one that no other runs. */
 export function attachTask(process: Process, index: number): Task {
   const record = taskAt(process.kernel, index);
+  useTables(process, record);
   return {
     record,
     index,

@@ -8,13 +8,11 @@ import { isSameFile } from "../host/same-file.ts";
 import { host } from "../host/syscall.ts";
 import { type Mutex, withLock } from "../sync/mutex.ts";
 import { attachFdTable, FdKind, type FdTable, fdData, fdKind, hostFd, registeredFd, setRegisteredFd } from "./fds.ts";
-import { Header, type Kernel, sections } from "./kernel.ts";
+import { type Kernel, sections } from "./kernel.ts";
 import { releaseLocks } from "./lock-table.ts";
 import { closeQueue } from "./message-notes.ts";
-import { ProcessField, processAt } from "./processes.ts";
-import { State } from "./records.ts";
 import { isOfSignalFd } from "./signalfd-table.ts";
-import { type Tables, wordsOf } from "./tables.ts";
+import { type Tables, tablesInUse, wordsOf } from "./tables.ts";
 import { closeMaster } from "./terminals.ts";
 
 const base = sections.kept / 4;
@@ -29,15 +27,9 @@ function setKept(k: Kernel, h: number, on: boolean): void {
   k.i32[at] = on ? k.i32[at]! | (1 << (h & 31)) : k.i32[at]! & ~(1 << (h & 31));
 }
 
-/** The tables of other processes. */
-function* othersOf(k: Kernel, tables: Tables, own: number): Generator<FdTable> {
-  const used = k.i32[Header.usedProcesses]!;
-  if (used <= 1) return;
-  for (let index = 0; index < used; index++) {
-    const { i32 } = processAt(k, index);
-    const table = i32[ProcessField.fdsTable]!;
-    if (i32[ProcessField.state] !== State.free && table !== own) yield attachFdTable(wordsOf(tables, "fds", table));
-  }
+/** All other tables. */
+function* othersOf(tables: Tables, own: number): Generator<FdTable> {
+  for (const table of tablesInUse(tables, "fds")) if (table !== own) yield attachFdTable(wordsOf(tables, "fds", table));
 }
 
 /** Has a view of table number `own` do what closing does. */
@@ -56,7 +48,7 @@ function closeRegistered(k: Kernel, tables: Tables, own: number, fd: number, h: 
   return withLock(lockOf(k), () => {
     const isOwn = registered === h;
     if (!isOwn && !isKept(k, registered)) return false;
-    for (const other of othersOf(k, tables, own)) {
+    for (const other of othersOf(tables, own)) {
       const theirs = hostFd(other, fd);
       if (theirs < 0) continue;
       // What this one added, those can change that have the file under the same number.
@@ -81,7 +73,7 @@ export function epollName(t: FdTable, k: Kernel, tables: Tables, own: number, fd
     name >= 0 && (name === h || isSameFile(name, h) || (isSignalFd && isOfSignalFd(k, fdData(t, fd), name)));
   const name = registeredFd(t, fd);
   if (h < 0 || isGood(name)) return h < 0 ? h : name;
-  for (const other of othersOf(k, tables, own)) {
+  for (const other of othersOf(tables, own)) {
     const theirs = hostFd(other, fd) < 0 ? -1 : registeredFd(other, fd);
     if (isGood(theirs)) return theirs;
   }

@@ -4,6 +4,7 @@ import { withLock } from "../sync/mutex.ts";
 import { Attr } from "./attributes.ts";
 import { closeForExec } from "./fds.ts";
 import { ProcessField } from "./processes.ts";
+import { leaveActionsHeld } from "./sighand.ts";
 import { Code, Sig, sigMax } from "./siginfo.ts";
 import { forgetQueued, signalPool } from "./signal-queue.ts";
 import { showSignalFds } from "./signalfd-table.ts";
@@ -17,13 +18,13 @@ export function resetForExec(t: Task): void {
   deleteTimers(t.process.timers);
   resetSignals(t);
   resetAttributes(t);
-  t.rseq = 0;
 }
 
 /** Handlers become the default, what is ignored stays so; there is no alternate stack, no call to go on with, and no signal of a timer. */
 function resetSignals(t: Task): void {
   const { kernel, record } = t.process;
   withLock(kernel.signalsLock, () => {
+    leaveActionsHeld(kernel, record);
     for (let signo = 1; signo <= sigMax; signo++) {
       if (!handlerIs(record, signo, SIG_IGN)) resetHandler(record, signo);
       record.actions.fill(0, signo * actionWords + 2, (signo + 1) * actionWords);

@@ -22,6 +22,7 @@ import { MapFlag, map, noFile, protect, setBrk } from "../memory/map.ts";
 import { errno, errnoName } from "./errno.ts";
 import { hwcap } from "./hwcap.ts";
 import { discard, type ExecRequest, type OpenElf, type Prepared, prepareProgram } from "./program.ts";
+import { rseqFeatures } from "./rseq.ts";
 import { frame } from "./signal-frame.ts";
 
 /** What the auxiliary vector says of the user. */
@@ -118,6 +119,8 @@ function mapAll(space: AddressSpace, p: Prepared, ids: Ids): Loaded | FileError 
       [Aux.gid, ids.gid],
       [Aux.egid, ids.egid],
       [Aux.secure, 0],
+      [Aux.rseqFeatureSize, rseqFeatures.size],
+      [Aux.rseqAlign, rseqFeatures.align],
     ],
   });
   if (trampoline < 0 || !mapStack(space, p, stack)) return noRoom(p.program);

@@ -1,12 +1,12 @@
 // How guest threads leave: whatever ended one (exit, the end of its process, an exec by another thread), the worker that ran it
 // calls `leaveThread`, once. The thread that leaves last gives back what its process has, and has it buried.
+import { giveBackPages } from "../memory/give-back.ts";
 import { residentKib } from "../memory/maps.ts";
 import { removeRunner } from "../memory/sharing.ts";
 import { closeAccount, noteResident, startClock } from "./accounting.ts";
 import { isSuperseded, wakeExecutor } from "./alone.ts";
+import type { Site } from "./bundle.ts";
 import { bury, leaveChildren, othersLive } from "./family.ts";
-import { closeAll } from "./fds.ts";
-import { closeFileSystem } from "./file-system.ts";
 import { endFutexes } from "./futex-exit.ts";
 import { endIpc } from "./ipc-table.ts";
 import type { Kernel } from "./kernel.ts";
@@ -15,17 +15,20 @@ import { clearPending, Pending } from "./place.ts";
 import { exitOf, firstProcess, ProcessField, processAt } from "./processes.ts";
 import { keepForTracer, leaveTracees, stopAtEnd } from "./ptrace-ends.ts";
 import { State } from "./records.ts";
+import { leaveRseq } from "./rseq.ts";
 import { dropSignalFds } from "./signalfd-table.ts";
 import { exitProcess, exitSignals } from "./signals.ts";
-import { dropTable, timersOf } from "./tables.ts";
+import { timersOf } from "./tables.ts";
 import type { Exit, Process, Task } from "./task.ts";
 import { firstTask, freeTask, TaskField, taskAt } from "./tasks.ts";
 import { leaveTerminal } from "./terminals.ts";
+import { dropTables, nameTables } from "./thread-tables.ts";
 import { initTimers } from "./timers.ts";
 import type { WorkerPool } from "./workers.ts";
 
 /** Programs with one thread need no workers. */
 const loadWorkers = () => require("./workers.ts") as typeof import("./workers.ts");
+const loadTable = () => require("./worker-table.ts") as typeof import("./worker-table.ts");
 
 /**
  * A thread that has ended leaves its process: all that was its own is given back. After the last one the process is a zombie, or
@@ -38,9 +41,12 @@ export function leaveThread(t: Task): void {
   leaveTracees(t);
   endFutexes(t);
   closeAccount(t);
+  leaveRseq(t);
   leaveChildren(kernel, process.record, index);
   const p = process.record.i32;
   exitSignals(t);
+  nameTables(process, record);
+  dropTables(process, record);
   if (!t.nested) removeRunner(process.space.sharing);
   // The first thread is found by its id as long as the process is there.
   if (p[ProcessField.leader] === index + 1) Atomics.store(record.i32, TaskField.state, State.zombie);
@@ -79,8 +85,6 @@ function endProcess(process: Process): void {
   initTimers(timersOf(tables, index));
   endIpc(process, hasOwnMemory(process));
   dropSignalFds(kernel, index);
-  dropTable(tables, "fds", record.i32[ProcessField.fdsTable]!, () => closeAll(process.fds));
-  dropTable(tables, "files", record.i32[ProcessField.filesTable]!, () => closeFileSystem(process.files));
   leaveSpace(process);
   releaseMaker(process);
   leaveTerminal(kernel, record);
@@ -92,7 +96,7 @@ function endProcess(process: Process): void {
 /** Whether no other process uses the memory of this one. */
 function hasOwnMemory({ record, site: { pool } }: Process): boolean {
   const owner = record.i32[ProcessField.space]!;
-  return owner !== nowhere && (pool === undefined || loadWorkers().usersOf(pool.table, owner) === 1);
+  return owner !== nowhere && (pool === undefined || loadTable().usersOf(pool.table, owner) === 1);
 }
 
 /** The process uses its memory no more. Done again it does nothing. */
@@ -100,7 +104,7 @@ export function leaveSpace({ record, site: { pool } }: Process): void {
   record.f64[ProcessField.hostBase / 2] = 0;
   const owner = record.i32[ProcessField.space]!;
   record.i32[ProcessField.space] = nowhere;
-  if (pool !== undefined && owner !== nowhere) loadWorkers().dropUser(pool.table, owner);
+  if (pool !== undefined && owner !== nowhere) loadTable().dropUser(pool.table, owner);
 }
 
 /** In place of the slot of a memory's owner. */
@@ -117,14 +121,24 @@ export function releaseMaker({ kernel, record }: Process): void {
 /** Sleeps in the main thread until all guest processes have ended. Answers how the first did. */
 export function awaitAll(t: Task): Exit {
   const { kernel } = t.process;
+  let hasMemory = true;
   for (;;) {
     // First: what comes after it ends the sleep. Signals of the host are taken out by the sleep itself.
     clearPending(t.record, ~Pending.inbox);
     const seen = wakeCount(t);
     const end = firstEnd(kernel);
     if (end !== undefined && !othersLive(kernel)) return end;
+    if (hasMemory) hasMemory = !leaveFirstSpace(t.process.site);
     park(t, seen);
   }
+}
+
+/** Gives the memory of the main thread back, which has no more use for it, as soon as nobody else has. */
+function leaveFirstSpace({ pool, space }: Site): boolean {
+  if (pool === undefined || loadTable().usersOf(pool.table, pool.space) > 0) return false;
+  loadWorkers().endThreads(pool);
+  giveBackPages(space);
+  return true;
 }
 
 /** How the first process ended; undefined while it is there. */
@@ -135,8 +149,7 @@ function firstEnd(k: Kernel): Exit | undefined {
 
 /** Ends all workers, after `awaitAll`. Throws where one of them failed. */
 export function dismiss(pool: WorkerPool): void {
-  const { endWorkers, failureOf } = loadWorkers();
-  endWorkers(pool);
-  const failure = failureOf(pool.table);
+  loadWorkers().endWorkers(pool);
+  const failure = loadTable().failureOf(pool.table);
   if (failure !== undefined) throw new Error(`in a worker: ${failure}`);
 }

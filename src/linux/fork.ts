@@ -1,4 +1,4 @@
-// How a process comes to have children, and how a thread gets a memory of its own.
+// How a process comes to have children.
 // - fork: a blank worker (workers.ts) pulls a copy of the memory into its own, while the parent's thread holds the layout lock
 //   and sleeps; then the child's first thread runs there.
 // - vfork, posix_spawn (CLONE_VM with CLONE_VFORK): the child's first thread runs in place of the parent's, on the same hart in
@@ -15,31 +15,30 @@ import { hostTid } from "../host/interrupt.ts";
 import { addressOf } from "../host/syscall.ts";
 import { pullSpace, type SpaceSource, sourceOf } from "../memory/copy.ts";
 import { copyTo, refresh } from "../memory/guest-memory.ts";
-import { addRunner, initSharing, removeRunner, withLayout } from "../memory/sharing.ts";
+import { addRunner, initSharing, withLayout } from "../memory/sharing.ts";
 import { sharedPart } from "../memory/vmas.ts";
 import { withLock } from "../sync/mutex.ts";
 import { startClock, stopClock } from "./accounting.ts";
 import { Attr } from "./attributes.ts";
-import { attachProcess, attachTask, fdsOf, type Site } from "./bundle.ts";
+import { attachProcess, attachTask, type Site } from "./bundle.ts";
 import { errno, restart } from "./errno.ts";
-import { leaveThread, releaseMaker } from "./exit.ts";
+import { leaveThread } from "./exit.ts";
 import { adopt, discardHeld } from "./family.ts";
-import { attachFdTable, closeAll, forkFdTable } from "./fds.ts";
-import { attachFileSystem, closeFileSystem, forkFileSystem } from "./file-system.ts";
 import { takeHostSignalsHere } from "./inbox.ts";
 import type { Kernel } from "./kernel.ts";
 import { dropKickTimer } from "./kick-timer.ts";
 import { parkThrough, wakeCount } from "./park.ts";
 import { Pending, wake } from "./place.ts";
 import { allocateProcess, ProcessField, type ProcessRecord, processAt } from "./processes.ts";
-import { isTraced, stopsAtCalls } from "./ptrace.ts";
+import { isTraced } from "./ptrace.ts";
 import { inheritTracer } from "./ptrace-ends.ts";
-import { stopAtExit } from "./ptrace-stops.ts";
 import { mayMakeTask } from "./quotas.ts";
 import { setField } from "./records.ts";
+import { inheritRseq } from "./rseq.ts";
 import { inheritScheduling } from "./scheduling.ts";
+import { shareActionsHeld } from "./sighand.ts";
 import { Sig, sigMax } from "./siginfo.ts";
-import { dropSignalFds, forkSignalFds } from "./signalfd-table.ts";
+import { dropSignalFds } from "./signalfd-table.ts";
 import {
   actionWords,
   exitProcess,
@@ -50,38 +49,26 @@ import {
   signalPending,
   TaskWord,
 } from "./signals.ts";
-import { dropTable, shareTable, tableUsers, takeTable, timersOf, wordsOf } from "./tables.ts";
-import type { Process, Task } from "./task.ts";
+import { timersOf, wordsOf } from "./tables.ts";
+import type { Task } from "./task.ts";
 import { addThread, allocateTask, firstTask, freeTask, newPid, TaskField, type TaskRecord, taskAt } from "./tasks.ts";
+import { dropTables, inheritTables, type SharedTables } from "./thread-tables.ts";
 import { initTimers } from "./timers.ts";
 import { storeWords } from "./words.ts";
-import {
-  addUser,
-  claim,
-  claimBlank,
-  dropUser,
-  hartOf,
-  launch,
-  poolOf,
-  prepare,
-  release,
-  usersOf,
-  withClaimed,
-} from "./workers.ts";
+import { addUser, hartOf, hasCome } from "./worker-table.ts";
+import { claim, claimBlank, launch, poolOf, prepare, release, withClaimed } from "./workers.ts";
 
 /** What a new process begins with, as clone's flags and arguments say. Addresses are the guest's; undefined where nothing was asked for. */
-export interface NewProcess {
+export interface NewProcess extends SharedTables {
   /** The signal that the parent gets at its end; 0 for none. */
   readonly exitSignal: number;
   /** Whether it has the caller's parent. */
   readonly isSibling: boolean;
-  /** What it has in common with the caller: memory, descriptors, view of the file system. */
   readonly sharesSpace: boolean;
-  readonly sharesFds: boolean;
-  readonly sharesFiles: boolean;
   /** Whether the caller sleeps until it executes a program, or ends. */
   readonly isVfork: boolean;
-  /** Whether handlers become the default. */
+  /** Whether handlers are those of the caller, whoever changes them; whether they become the default. */
+  readonly sharesHandlers: boolean;
   readonly clearsHandlers: boolean;
   /** The end of its stack; 0 for that of the caller. */
   readonly stack: number;
@@ -147,12 +134,11 @@ function makeRecords(t: Task, o: NewProcess): Child | number {
   const child = { process: processAt(kernel, index), thread: taskAt(kernel, task), pid };
   inheritProcess(t, child.process, o);
   inheritThread(t, child.thread, o);
-  const error = inheritTables(t.process, child.process, o);
+  const error = inheritTables(t, child.thread, child.process, o);
   if (error < 0) {
     freeTask(kernel, task);
     discard(kernel, child.process);
-    // Those of the host that it does not let the emulator have: no number of the guest's.
-    return error === -errno.EMFILE ? -errno.EAGAIN : error;
+    return error;
   }
   return child;
 }
@@ -173,6 +159,8 @@ function inheritProcess(t: Task, child: ProcessRecord, o: NewProcess): void {
     for (const [from, to] of inherited) child.i32.set(record.i32.subarray(from, to), from);
     const exeWords = Math.ceil(record.i32[ProcessField.exeLength]! / 4);
     child.i32.set(record.i32.subarray(ProcessField.exe, ProcessField.exe + exeWords), ProcessField.exe);
+    child.ownActions.set(record.actions);
+    if (o.sharesHandlers) shareActionsHeld(kernel, child, record);
     if (!o.clearsHandlers) return;
     for (let signo = 1; signo <= sigMax; signo++) {
       if (handlerIs(child, signo, SIG_IGN)) continue;
@@ -198,100 +186,18 @@ function inheritThread(t: Task, child: TaskRecord, o: NewProcess): void {
   if (!o.sharesSpace || o.isVfork)
     child.signals.set(signals.subarray(TaskWord.altFlags, TaskWord.awaited), TaskWord.altFlags);
   child.i32.set(i32.subarray(TaskField.name, TaskField.flags), TaskField.name);
+  if (!o.sharesSpace) inheritRseq(t.record, child);
   if (o.clearTid !== undefined) setField(child, TaskField.clearTid, o.clearTid);
   inheritScheduling(t, child.index);
 }
 
-/** Descriptors and the view of the file system: shared, or copies. 0 or -errno. */
-function inheritTables(
-  { kernel, site, record, fds, files, signals }: Process,
-  child: ProcessRecord,
-  o: NewProcess,
-): number {
-  const { tables } = site.bundle;
-  const [from, to] = [record.i32, child.i32];
-  if (o.sharesFds) {
-    to[ProcessField.fdsTable] = from[ProcessField.fdsTable]!;
-    shareTable(tables, "fds", to[ProcessField.fdsTable]!);
-  } else {
-    const index = takeTable(tables, "fds");
-    to[ProcessField.fdsTable] = index;
-    const copy = forkFdTable(fds, fdsOf(site, child));
-    if (typeof copy === "number") {
-      dropTable(tables, "fds", index, () => {});
-      return copy;
-    }
-    forkSignalFds({ kernel, record: child, fds: attachFdTable(wordsOf(tables, "fds", index)), signals });
-  }
-  if (o.sharesFiles) {
-    to[ProcessField.filesTable] = from[ProcessField.filesTable]!;
-    shareTable(tables, "files", to[ProcessField.filesTable]!);
-    return 0;
-  }
-  const index = takeTable(tables, "files");
-  const error = forkFileSystem(files, wordsOf(tables, "files", index));
-  if (error < 0) {
-    dropTable(tables, "files", index, () => {});
-    dropSignalFds(kernel, child.index);
-    dropFds(site, child);
-    return error;
-  }
-  to[ProcessField.filesTable] = index;
-  return 0;
-}
-
-function dropFds(site: Site, record: ProcessRecord): void {
-  dropTable(site.bundle.tables, "fds", record.i32[ProcessField.fdsTable]!, () => closeAll(fdsOf(site, record)));
-}
-
 /** Gives the records of a child back that never ran. */
-function unmake({ process: { kernel, site } }: Task, { process, thread }: Child): void {
-  const { bundle } = site;
+function unmake({ process: own }: Task, { process, thread }: Child): void {
+  const { kernel } = own;
   dropSignalFds(kernel, process.index);
-  dropFds(site, process);
-  const files = process.i32[ProcessField.filesTable]!;
-  dropTable(bundle.tables, "files", files, () =>
-    closeFileSystem(attachFileSystem(wordsOf(bundle.tables, "files", files))),
-  );
+  dropTables(own, thread);
   freeTask(kernel, thread.index);
   discard(kernel, process);
-}
-
-/** Gives a process descriptors that no other has: execve and unshare. 0 or -errno. */
-export function unshareFds(p: Process): number {
-  const { bundle } = p.site;
-  const { i32 } = p.record;
-  if (tableUsers(bundle.tables, "fds", i32[ProcessField.fdsTable]!) === 1) return 0;
-  const index = takeTable(bundle.tables, "fds");
-  const copy = forkFdTable(p.fds, attachFdTable(wordsOf(bundle.tables, "fds", index)));
-  if (typeof copy === "number") {
-    dropTable(bundle.tables, "fds", index, () => {});
-    return copy;
-  }
-  dropFds(p.site, p.record);
-  i32[ProcessField.fdsTable] = index;
-  p.fds = fdsOf(p.site, p.record);
-  return 0;
-}
-
-/** The same for the view of the file system. */
-export function unshareFiles(p: Process): number {
-  const { bundle } = p.site;
-  const { i32 } = p.record;
-  const before = i32[ProcessField.filesTable]!;
-  if (tableUsers(bundle.tables, "files", before) === 1) return 0;
-  const index = takeTable(bundle.tables, "files");
-  const words = wordsOf(bundle.tables, "files", index);
-  const error = forkFileSystem(p.files, words);
-  if (error < 0) {
-    dropTable(bundle.tables, "files", index, () => {});
-    return error;
-  }
-  const { files } = p;
-  dropTable(bundle.tables, "files", before, () => closeFileSystem(files));
-  i32[ProcessField.filesTable] = index;
-  p.files = attachFileSystem(words);
-  return 0;
 }
 
 // ---- beginning to live
@@ -374,6 +280,13 @@ function runOn(t: Task, o: NewProcess, child: Child, slot: number): number {
   const { space, site } = t.process;
   const pool = site.pool!;
   const { stack, tls, childTid } = o;
+  // Others of the caller's threads can map and unmap while it comes.
+  const absent = hasCome(pool.table, slot) ? 0 : prepare(pool, slot, { stay: true } satisfies Order);
+  if (absent < 0) {
+    release(pool, slot);
+    unmake(t, child);
+    return absent;
+  }
   let result = withLayout(space.sharing, () =>
     prepare(pool, slot, {
       pull: {
@@ -503,50 +416,4 @@ function runBeside(t: Task, o: NewProcess, child: Child): number {
     if (o.isVfork) awaitRelease(t, child);
     return child.pid;
   });
-}
-
-// ---- exec
-
-/** Whether other processes use the memory of a process, or wait to: then the next program needs another. */
-export const sharesMemory = ({ process: { record, site }, nested }: Task): boolean =>
-  nested || (site.pool !== undefined && usersOf(site.pool.table, record.i32[ProcessField.space]!) > 1);
-
-/**
- * Hands a thread, the only one of its process, over to a blank worker, which has it execute a program there: what
- * calls/exec.ts makes of `request`, which is anything that JSON has. The caller returns to its worker. 0; or -errno, and
- * nothing is done.
- */
-export function moveToOwnMemory(t: Task, request: unknown): number {
-  const { process } = t;
-  const pool = poolOf(process);
-  const slot = claimBlank(pool);
-  if (slot < 0) return slot;
-  const error = prepare(pool, slot, { stay: true } satisfies Order);
-  if (error < 0) {
-    release(pool, slot);
-    return error;
-  }
-  stopClock(t);
-  t.ended = t.moved = true;
-  if (!t.nested) removeRunner(process.space.sharing);
-  const before = process.record.i32[ProcessField.space]!;
-  process.record.i32[ProcessField.space] = slot;
-  addUser(pool.table, slot);
-  releaseMaker(process);
-  // Last: the thread may end at once, and its process with it.
-  launch(pool, slot, t.index, { exec: request } satisfies Order);
-  dropUser(pool.table, before);
-  return 0;
-}
-
-/** What a thread does first on a worker that was given an order with it. */
-export function obey(t: Task, order: Order | undefined): void {
-  if (order === undefined || !("exec" in order)) return;
-  const { process } = t;
-  initSharing(sharedPart(process.space.head));
-  process.record.f64[ProcessField.hostBase / 2] = process.memory.hostBase;
-  const { execHere } = require("./calls/exec.ts") as typeof import("./calls/exec.ts");
-  execHere(t, order.exec as Parameters<typeof execHere>[1]);
-  // The call that began elsewhere ends here.
-  if (stopsAtCalls(t.record)) stopAtExit(t, 0);
 }

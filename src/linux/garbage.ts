@@ -11,7 +11,12 @@ const slack = 4096;
 /** Collections of young objects before one of all. */
 const rounds = 16;
 
+/** What a thread leaves that has come and gone, in calls. */
+const perThread = 512;
+
 let calls = 0;
+/** Whether a thread has ended here since all garbage was collected. */
+let hasRun = false;
 let collections = 0;
 /** Pages in memory when that was last looked at. */
 let before = 0;
@@ -24,6 +29,23 @@ const pagesInMemory = (): number => {
 /** Called for each system call. */
 export function noteCall(): void {
   if (++calls >= interval) lookForGarbage();
+}
+
+/** Called at the end of each thread that this worker has run. */
+export function noteThread(): void {
+  hasRun = true;
+  calls += perThread;
+  if (calls >= interval) lookForGarbage();
+}
+
+/** Whether it pays to collect all garbage in a worker that has nothing else to do. */
+export const isLittered = (): boolean => hasRun;
+
+/** Does that. */
+export function collectAll(): void {
+  const { fullGC } = require("bun:jsc") as typeof import("bun:jsc");
+  fullGC();
+  hasRun = false;
 }
 
 function lookForGarbage(): void {

@@ -1,8 +1,9 @@
 // Where a thread is: in guest code, or in the kernel. In guest code it relies on what it has tested of the address space until it
 // passes a safepoint, which is each time it comes out; in the kernel it relies on nothing, and may wait for others.
-import type { Cause } from "../cpu/hart.ts";
+import { Cause } from "../cpu/hart.ts";
 import { decideFault } from "../memory/address-space.ts";
 import { enterGuestCode, isShared, leaveGuestCode } from "../memory/sharing.ts";
+import { isRestarted } from "./rseq.ts";
 import type { Task } from "./task.ts";
 import { TaskField } from "./tasks.ts";
 
@@ -22,11 +23,17 @@ export function runGuestCode(t: Task, engine: Engine, budget: number): Cause {
   return isShared(t.process.space.sharing) ? runAmongOthers(t, engine, budget) : engine.run(budget);
 }
 
-function runAmongOthers({ record, process: { space } }: Task, engine: Engine, budget: number): Cause {
+function runAmongOthers(t: Task, engine: Engine, budget: number): Cause {
+  const {
+    record,
+    process: { space },
+  } = t;
   enterGuestCode(space.sharing, record.i32[TaskField.hart]!);
   let cause: Cause;
   try {
-    cause = engine.run(budget);
+    // Whoever restarts sections has waited for those that had entered before.
+    const isLate = record.i32[TaskField.rseqCpu] !== 0 && isRestarted(t);
+    cause = isLate ? Cause.requested : engine.run(budget);
   } finally {
     leaveGuestCode(space.sharing);
   }

@@ -1,6 +1,14 @@
 // The kernel's tables: one shared buffer for all guest processes of an emulator, and a worker's views of it. Here is
 // where each table lies; what its records mean is for the file that owns it.
 // A lock word guards what its file says. Words without one are changed by atomic operations alone.
+//
+// Locks are taken in this order, from the left; those in different lines never together. Nobody sleeps with one, for anything but
+// another lock to its right, but the layout lock: fork waits with it for the copy, and changes of the address space for safepoints.
+// - layout of an address space (memory/sharing.ts), its page table (memory/guest-memory.ts)
+// - tasks, signals, the page table of any memory
+// - timers of a process (timers.ts), signals
+// - queues of futexes, by their places (futex-queue.ts), owners
+// All others, those of one file each, are taken last, and none with them.
 import { addressOf, host } from "../host/syscall.ts";
 import type { Mutex } from "../sync/mutex.ts";
 import type { ProcessRecord } from "./processes.ts";
@@ -53,13 +61,10 @@ export const accountWords = { task: 64, process: 32 } as const;
 
 /** Words of the header. */
 export const Header = {
-  /** Locks: the tree of processes; signals and lists of threads; siginfo records; ids; futex waiters; socket names. */
+  /** Locks: the tree of processes; signals and lists of threads; free futex waiters. */
   tasksLock: 0,
   signalsLock: 1,
-  poolLock: 2,
-  pidLock: 3,
   waitersLock: 4,
-  namesLock: 5,
   /** Which thread waits for a priority-inheriting lock of which. */
   ownersLock: 6,
   /** How many ids were tried for tasks, and the emulator's own. */
@@ -104,10 +109,10 @@ export interface Kernel {
   readonly address: number;
   /**
    * Guards all that signals.ts, signal-queue.ts and signalfd-table.ts keep, actions and masks with them, and the lists of
-   * threads. Nothing is waited for with it but other locks of its kind: it is taken after those of an address space or of timers.
+   * threads.
    */
   readonly signalsLock: Mutex;
-  /** Guards the tree of processes, their groups and sessions, and who is a zombie. It is taken before all others. */
+  /** Guards the tree of processes, their groups and sessions, and who is a zombie. */
   readonly tasksLock: Mutex;
   /** Views of records that were asked for before. */
   readonly tasks: (TaskRecord | undefined)[];

@@ -19,7 +19,6 @@ import {
   widen,
 } from "./lock-table.ts";
 import { O } from "./open-flags.ts";
-import { ProcessField } from "./processes.ts";
 import type { Process, Task } from "./task.ts";
 import { sleepIn } from "./wait.ts";
 
@@ -33,7 +32,7 @@ const flockBytes = 32;
 const room = newScratch(flockBytes);
 
 /** Whose locks a process has: those of its table of descriptors. */
-export const lockOwner = ({ record }: Process): number => record.i32[ProcessField.fdsTable]!;
+export const lockOwner = ({ fdsTable }: Process): number => fdsTable;
 
 /** One of the three commands on guest descriptor `fd`, host descriptor `h`, with a `struct flock` at `addr`. */
 export function recordLock(t: Task, h: number, command: number, addr: number): number {

@@ -95,9 +95,9 @@ export function resolve(t: Task, dirfd: number, path: string, look: number): Pla
 }
 
 /** The same for an absolute path or one from the working directory, before there is a process. */
-export function resolveEarly(files: FileSystem, path: string): Place | number {
+export function resolveEarly(files: FileSystem, path: string, look: number = Look.follow): Place | number {
   if (path === "") return -errno.ENOENT;
-  const w = newWalk(files, undefined, path, Look.follow);
+  const w = newWalk(files, undefined, path, look);
   return path.startsWith("/") ? lookup(w, path) : lookupFrom(w, cwdBase(files), path);
 }
 
@@ -261,8 +261,8 @@ export const noFollow = (p: Place): number => (p.magic ? 0 : 0x100);
 export const fullPath = (p: Place): string =>
   p.path.startsWith("/") ? p.path : join(`/proc/${emulatorPid}/fd/${p.fd}`, p.path);
 
-/** The host path, good from any directory, of a program that is to be started; or -errno. */
-export function locate(files: FileSystem, path: string): string | number {
-  const p = resolveEarly(files, path);
+/** The host path, good from any directory, of a program that is to be started, or of what else is looked at as `look` says; or -errno. */
+export function locate(files: FileSystem, path: string, look: number = Look.follow): string | number {
+  const p = resolveEarly(files, path, look);
   return typeof p === "number" ? p : p.node === undefined ? fullPath(p) : -errno.EACCES;
 }

@@ -68,13 +68,14 @@ export interface Tables {
 /** The tables of a process; undefined where it has none any more. */
 export function tablesOf(t: Task, s: Subject): Tables | undefined {
   if (isZombie(s)) return undefined;
-  if (isOwn(t, s)) return { fds: t.process.fds, files: t.process.files, groups: t.process.attributes.groups };
+  if (s.thread === t.record) return { fds: t.process.fds, files: t.process.files, groups: t.process.attributes.groups };
   const { tables } = t.process.site.bundle;
-  const { i32, index } = s.process;
+  const [fds, files] = [s.thread.i32[TaskField.fdsTable]! - 1, s.thread.i32[TaskField.filesTable]! - 1];
+  if (fds < 0 || files < 0) return undefined;
   return {
-    fds: attachFdTable(wordsOf(tables, "fds", i32[ProcessField.fdsTable]!)),
-    files: attachFileSystem(wordsOf(tables, "files", i32[ProcessField.filesTable]!)),
-    groups: wordsOf(tables, "groups", index),
+    fds: attachFdTable(wordsOf(tables, "fds", fds)),
+    files: attachFileSystem(wordsOf(tables, "files", files)),
+    groups: wordsOf(tables, "groups", s.process.index),
   };
 }
 

@@ -16,7 +16,7 @@ import { allocateProcess, ProcessField, processAt, setStrings } from "./processe
 import { initSignals } from "./signals.ts";
 import { newTables, takeTable, timersOf, wordsOf } from "./tables.ts";
 import type { Task } from "./task.ts";
-import { addThread, allocateTask, taskAt } from "./tasks.ts";
+import { addThread, allocateTask, TaskField, taskAt } from "./tasks.ts";
 import { initTimers } from "./timers.ts";
 
 const mebi = 2 ** 20;
@@ -73,7 +73,10 @@ export function newProcess(o: ProcessOptions): Task {
   process.fds.limit = limitOf(limits, Resource.NOFILE);
   inheritDescriptors(process.fds, o.descriptors ?? []);
   const task = allocateTask(kernel, index, pid);
-  initSignals(taskAt(kernel, task));
+  const thread = taskAt(kernel, task);
+  thread.i32[TaskField.fdsTable] = record.i32[ProcessField.fdsTable]! + 1;
+  thread.i32[TaskField.filesTable] = record.i32[ProcessField.filesTable]! + 1;
+  initSignals(thread);
   addThread(kernel, index, task);
   const t = attachTask(process, task);
   startClock(t);

@@ -79,7 +79,7 @@ export const ProcessField = {
   endWrite: 857,
   /** Index + 1 of its thread that is about to execute a program, and waits for the end of the others. */
   executor: 858,
-  /** Indices of its tables: tables.ts. */
+  /** Numbers of the tables of its first thread, or of another when that has ended; -1 where none is left: thread-tables.ts. */
   fdsTable: 900,
   filesTable: 901,
   /** Threads that it has, or that have still to give back what they used of it: exit.ts. */
@@ -88,6 +88,11 @@ export const ProcessField = {
   vforkParent: 903,
   /** The group that was in the foreground of the terminal which it, the leader of a session, has lost by a hang-up. */
   lostForeground: 904,
+  /** Whether some thread of it has had tables of its own. */
+  apart: 905,
+  /** Index + 1 of the process that keeps its actions, 0 for itself; whether it may keep those of others: sighand.ts. */
+  actionsOf: 906,
+  keepsActions: 907,
   /** float64: host addresses of the parts of its list of mappings, as `RemoteSpace` has them. */
   mappings: 960,
   /** Pages with code that others have written to: how many ranges, and each range: remote-memory.ts. */
@@ -120,8 +125,9 @@ export interface ProcessRecord {
   readonly u8: Buffer;
   readonly limits: Limits;
   readonly attributes: Attributes["words"];
-  /** The actions of ProcessSignals. */
+  /** The actions of ProcessSignals: its own, or those of the process that keeps them. */
   readonly actions: Int32Array;
+  readonly ownActions: Int32Array;
   readonly pending: PendingSet;
 }
 
@@ -132,6 +138,7 @@ function viewsOf(k: Kernel, index: number): ProcessRecord {
   const at = wordOf(processTable, index);
   const i32 = k.i32.subarray(at, at + ProcessField.words);
   const words = (from: number, to: number): Int32Array => i32.subarray(from, to);
+  const ownActions = words(ProcessField.actions, ProcessField.pendingSet);
   const limits = words(ProcessField.limits, ProcessField.actions);
   return {
     index,
@@ -140,7 +147,11 @@ function viewsOf(k: Kernel, index: number): ProcessRecord {
     u8: Buffer.from(k.buffer, at * 4, ProcessField.words * 4),
     limits: { words: new Uint32Array(k.buffer, limits.byteOffset, limits.length) },
     attributes: words(ProcessField.attributes, ProcessField.limits),
-    actions: words(ProcessField.actions, ProcessField.pendingSet),
+    get actions() {
+      const keeper = i32[ProcessField.actionsOf]!;
+      return keeper === 0 ? ownActions : processAt(k, keeper - 1).ownActions;
+    },
+    ownActions,
     pending: { words: words(ProcessField.pendingSet, ProcessField.auxv) },
   };
 }

@@ -12,11 +12,13 @@ import { Pending, pendingBits } from "./place.ts";
 import { isStepped, stopsSeen } from "./ptrace.ts";
 import { trapAfterStep } from "./ptrace-stops.ts";
 import { obeyCpuLimit } from "./quotas.ts";
+import { attendRseq } from "./rseq.ts";
 import { beginScheduling } from "./scheduling.ts";
-import { Code, faultInfo, Sig, type SigInfo } from "./siginfo.ts";
+import { Code, faultInfo, kernelInfo, Sig, type SigInfo } from "./siginfo.ts";
 import { deliverSignals } from "./signal-delivery.ts";
 import { forceSignal } from "./signals.ts";
 import type { Exit, Task } from "./task.ts";
+import { TaskField } from "./tasks.ts";
 import { endThread } from "./threads.ts";
 import { expireTimers, timersArmed } from "./timers.ts";
 
@@ -34,6 +36,7 @@ export function runTask(t: Task, engine: SteppingEngine): Exit | undefined {
   watcher?.begin(t);
   // What it has been asked to do before it began.
   deliverSignals(t);
+  let isSpent = false;
   for (;;) {
     // First: it may have ended before this thread began.
     const end = p.exit;
@@ -44,10 +47,17 @@ export function runTask(t: Task, engine: SteppingEngine): Exit | undefined {
     if (isSuperseded(t)) endThread(t, 0);
     if (t.ended) return undefined;
     if (pendingBits(t.record) & Pending.maker) outliveMaker(t);
+    if (t.record.i32[TaskField.rseqCpu] !== 0 && !attendRseq(t, isSpent)) {
+      forceSignal(t, kernelInfo(Sig.SEGV));
+      deliverSignals(t);
+      continue;
+    }
     const { tracer } = p;
     const stops = isStepped(t.record) ? stopsSeen(t.record) : undefined;
     const runs = stops === undefined ? engine : stepper(engine);
+    const before = t.hart.f64[hart.instret / 2];
     const cause = tracer === undefined ? runGuestCode(t, runs, budget) : tracer.run(t, runs, budget);
+    isSpent = cause === Cause.requested;
     if (cause === Cause.ecall) {
       systemCall(t, watcher?.calls);
       if (t.ended) return p.exit;
@@ -58,7 +68,7 @@ export function runTask(t: Task, engine: SteppingEngine): Exit | undefined {
       deliverSignals(t);
     }
     // Its tracer has not seen it stop since, and no trap of its own tells of the step.
-    const isMade = cause === Cause.ecall || (cause < 0 && cause !== Cause.debug);
+    const isMade = cause === Cause.ecall || t.hart.f64[hart.instret / 2] !== before;
     if (stops !== undefined && stops === stopsSeen(t.record) && isMade) {
       tracer?.stepped(t);
       forceSignal(t, trapAfterStep(t));

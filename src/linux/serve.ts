@@ -9,8 +9,10 @@ import { clear } from "../memory/map.ts";
 import { mainAgent, setAgentId } from "../sync/agent.ts";
 import { attachProcess, attachSite, attachTask, type Bundle, type Site } from "./bundle.ts";
 import { errno } from "./errno.ts";
+import { obey } from "./exec-elsewhere.ts";
 import { leaveThread } from "./exit.ts";
-import { type Order, obey, pull } from "./fork.ts";
+import { type Order, pull } from "./fork.ts";
+import { collectAll, isLittered, noteThread } from "./garbage.ts";
 import { dropKickTimer } from "./kick-timer.ts";
 import { endEmulator, textOf } from "./load-worker.ts";
 import { resetScheduling } from "./scheduling.ts";
@@ -22,13 +24,7 @@ import {
   announce,
   awaitUsers,
   change,
-  endSurplus,
-  endThreads,
   hartOf,
-  hasMade,
-  type Introduction,
-  isSurplus,
-  joinPool,
   kindOf,
   leave,
   noteFailure,
@@ -41,10 +37,10 @@ import {
   taskOf,
   usersOf,
   WorkerKind,
-  type WorkerPool,
   WorkerState,
   type Workers,
-} from "./workers.ts";
+} from "./worker-table.ts";
+import { endSurplus, endThreads, type Introduction, isSurplus, joinPool, type WorkerPool } from "./workers.ts";
 
 /** An address space as a worker has it whose hart is that of the index. */
 export interface Served {
@@ -56,8 +52,15 @@ export interface Served {
 /** Runs a guest thread until it ends, or goes on elsewhere. */
 export type Work = (t: Task) => void;
 
-/** Milliseconds that a worker waits for a task when more are idle than are kept: one for threads, and a blank one. */
-const patience = { thread: 1000, blank: 2000 } as const;
+/**
+ * Milliseconds that a worker waits for a task when more are idle than are kept. The end of a worker is dear: it waits for what the
+ * engine still compiles for it, holding up all others where many end at a time (the soak had 100 that were about to end,
+ * after a minute with a second of patience, and none with ten).
+ */
+const patience = 10_000;
+
+/** Milliseconds of idleness after which a worker collects its garbage. */
+const calm = 1000;
 
 /** A blank worker's memory before it is used. It grows to what is pulled into it. */
 const initialMemory = 2 ** 20;
@@ -85,12 +88,20 @@ export function serve(begin: (served: Served) => Work): void {
       noteFailure(table, textOf(e));
       abandon(table, slot, site, e);
     }
-    if (site !== undefined && kindOf(table, slot) === WorkerKind.blank) unguardLostPages(site.memory.hostBase);
+    if (site !== undefined && kindOf(table, slot) === WorkerKind.blank) {
+      endThreads(site.pool);
+      unguardLostPages(site.memory.hostBase);
+    }
     closePages();
-    // Without a listener, and when those are gone that it made, the event loop ends, and the worker with it.
-    scope.onmessage = null;
     leave(table, slot);
+    endLoop(data);
   };
+}
+
+/** Without a listener, and a port, the event loop ends, and the worker with it. */
+function endLoop({ maker }: Introduction): void {
+  (globalThis as { onmessage?: unknown }).onmessage = null;
+  maker.close();
 }
 
 /** A worker's view of an address space, with what makes workers and runs threads there. */
@@ -135,11 +146,13 @@ function refuse(table: Workers, slot: number, error: number): boolean {
 }
 
 /** The end of a worker whose modules could not be loaded. */
-export function refuseAll({ slot, bundle }: Introduction, why: unknown): void {
+export function refuseAll(data: Introduction, why: unknown): void {
+  const { slot, bundle } = data;
   const table = tableOf(bundle);
   noteFailure(table, textOf(why));
   if (!refuse(table, slot, -errno.EAGAIN)) endEmulator(why);
   leave(table, slot);
+  endLoop(data);
 }
 
 /** The thread that this worker runs, while it does; whether that has ended, and the worker is not idle yet. */
@@ -159,6 +172,7 @@ function runThread(site: OwnSite): void {
   hasRun = true;
   running = undefined;
   dropKickTimer();
+  noteThread();
   const isFit = resetScheduling(site.kernel);
   const isBlank = kindOf(table, self) === WorkerKind.blank;
   if (isBlank) empty(site);
@@ -171,7 +185,6 @@ function runThread(site: OwnSite): void {
 /** Makes a blank worker blank again, as soon as nobody uses its memory. */
 function empty({ memory, space, pool }: OwnSite): void {
   awaitUsers(pool.table, pool.self);
-  endThreads(pool);
   refresh(memory);
   clear(space, undefined);
   forgetPulled(space);
@@ -197,7 +210,6 @@ function prepare(site: OwnSite): void {
 function awaitTask(site: OwnSite): boolean {
   const { pool } = site;
   const { table, self } = pool;
-  const most = kindOf(table, self) === WorkerKind.blank ? patience.blank : patience.thread;
   for (;;) {
     const state = stateOf(table, self);
     if (state === WorkerState.running) return true;
@@ -206,8 +218,11 @@ function awaitTask(site: OwnSite): boolean {
       prepare(site);
       continue;
     }
-    const surplus = state === WorkerState.idle && isSurplus(pool, self) && !hasMade(table, self);
-    if (!sleepIn(table, self, state, surplus ? most : 0)) endSurplus(pool, self);
+    const surplus = state === WorkerState.idle && isSurplus(pool, self);
+    const littered = state === WorkerState.idle && isLittered();
+    if (sleepIn(table, self, state, littered ? calm : surplus ? patience : 0)) continue;
+    if (littered) collectAll();
+    else endSurplus(pool, self);
   }
 }
 

@@ -12,6 +12,7 @@ import { isStepped, isTraced } from "./ptrace.ts";
 import { stopAtHandler, stopForSignal } from "./ptrace-stops.ts";
 import { dropWritten } from "./remote-memory.ts";
 import type { CallRow } from "./row.ts";
+import { abortSection } from "./rseq.ts";
 import { defaultAction, kernelInfo, Sig, type SigInfo } from "./siginfo.ts";
 import { pushFrame } from "./signal-frame.ts";
 import {
@@ -32,6 +33,7 @@ import {
   TaskWord,
 } from "./signals.ts";
 import type { Task } from "./task.ts";
+import { TaskField } from "./tasks.ts";
 
 const a0 = 10;
 const a7 = 17;
@@ -129,7 +131,8 @@ function runHandler(t: Task, signo: number, info: SigInfo, action: Int32Array): 
   const onStack = (action[ActionWord.flags]! & Sa.ONSTACK) !== 0;
   const mask = w[TaskWord.hasSaved] !== 0 ? TaskWord.saved : TaskWord.blocked;
   const handler = { lo: action[ActionWord.handler]!, hi: action[ActionWord.handler + 1]! };
-  if (!pushFrame(t, info, handler, onStack, w[mask]!, w[mask + 1]!)) {
+  const isRegistered = t.record.i32[TaskField.rseqCpu] !== 0;
+  if ((isRegistered && !abortSection(t)) || !pushFrame(t, info, handler, onStack, w[mask]!, w[mask + 1]!)) {
     forceSignal(t, kernelInfo(Sig.SEGV), signo === Sig.SEGV);
     return;
   }

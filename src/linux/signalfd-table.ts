@@ -23,7 +23,7 @@ import {
   setRegisteredFd,
 } from "./fds.ts";
 import { type Kernel, sections } from "./kernel.ts";
-import { type ProcessRecord, processAt } from "./processes.ts";
+import { ProcessField, type ProcessRecord, processAt } from "./processes.ts";
 import type { PendingSet } from "./signal-queue.ts";
 import { taskAt, threadsOf } from "./tasks.ts";
 
@@ -93,16 +93,16 @@ const showTo = (k: Kernel, index: number): void =>
   );
 
 /** A record of a process for its descriptor, with no signals in its set. */
-function newRecord({ record: { index }, fds, signals }: Owner, fd: number): number {
+function newRecord({ record: process, fds, signals }: Owner, fd: number): number {
   const w = signals.signalFds.words;
-  forgetClosed(w, fds, index);
+  forgetClosed(w, fds, process);
   let record = 1;
   while (record <= recordLimit && w[record * stride + owner] !== 0) record++;
   const h = record > recordLimit ? -errno.ENFILE : dupHost(hostFd(fds, fd));
   if (h < 0) return h;
   const at = record * stride;
   w.fill(0, at, at + stride);
-  w[at + owner] = index + 1;
+  w[at + owner] = process.index + 1;
   w[at + eventFd] = h;
   w[at + description] = record;
   w[inUse]!++;
@@ -185,8 +185,10 @@ export const isOfSignalFd = (k: Kernel, record: number, h: number): boolean =>
   });
 
 /** Gives up those records of a process whose last descriptor was closed. */
-function forgetClosed(w: Int32Array, fds: FdTable, index: number): void {
+function forgetClosed(w: Int32Array, fds: FdTable, { index, i32 }: ProcessRecord): void {
   if (w[inUse] === 0) return;
+  // Others of its threads may have them, in tables of their own.
+  if (i32[ProcessField.apart] !== 0) return;
   const open = new Set(openFds(fds).map((fd) => (fdKind(fds, fd) === FdKind.signal ? fdData(fds, fd) : 0)));
   for (let record = 1; record <= w[highest]!; record++)
     if (w[record * stride + owner] === index + 1 && !open.has(record)) giveUp(w, record);

@@ -12,6 +12,7 @@ import { clearPending, Pending, Place, pendingBits, wake } from "./place.ts";
 import { firstProcess, freeProcess, ProcessField, type ProcessRecord, processAt, setExit } from "./processes.ts";
 import { isTraced, isTraceStopped } from "./ptrace.ts";
 import { getField, State, setField } from "./records.ts";
+import { leaveActionsHeld } from "./sighand.ts";
 import {
   Code,
   type DefaultAction,
@@ -96,7 +97,9 @@ const ssDisable = 2;
 
 /** The signals of any process of the kernel. */
 export const processSignals = (k: Kernel, record: ProcessRecord): ProcessSignals => ({
-  actions: record.actions,
+  get actions() {
+    return record.actions;
+  },
   pool: signalPool(k),
   pending: record.pending,
   signalFds: signalFdsOf(k),
@@ -519,9 +522,11 @@ function endHeld(k: Kernel, process: ProcessRecord, end: Exit): boolean {
  * Gives a process's record back, which nobody is to find any more, with the signals that are pending for it. Those were
  * counted until then, of a zombie as well.
  */
-export const discardProcess = (k: Kernel, { index, pending }: ProcessRecord): void =>
+export const discardProcess = (k: Kernel, record: ProcessRecord): void =>
   withLock(k.signalsLock, () => {
+    const { index, pending } = record;
     for (let signo = 1; signo <= 64; signo++) flush(signalPool(k), pending, signo);
+    leaveActionsHeld(k, record);
     if (index !== firstProcess) freeProcess(k, index);
   });
 

@@ -26,6 +26,7 @@ import { processCalls } from "./calls/process.ts";
 import { processMemoryCalls } from "./calls/process-memory.ts";
 import { ptraceCalls } from "./calls/ptrace.ts";
 import { refusedCalls } from "./calls/refused.ts";
+import { rseqCalls } from "./calls/rseq.ts";
 import { schedCalls } from "./calls/sched.ts";
 import { signalCalls } from "./calls/signal.ts";
 import { storageCalls } from "./calls/storage.ts";
@@ -61,6 +62,7 @@ const groups: readonly (readonly CallRow[])[] = [
   processCalls,
   processMemoryCalls,
   ptraceCalls,
+  rseqCalls,
   cloneCalls,
   refusedCalls,
   schedCalls,

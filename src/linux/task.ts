@@ -26,8 +26,9 @@ export interface Process {
   readonly site: Site;
   readonly memory: GuestMemory;
   readonly space: AddressSpace;
-  /** Another one after `unshareFds`. */
+  /** The tables of the thread that this worker runs, and the number of the first: others after `useTables`. */
   fds: FdTable;
+  fdsTable: number;
   files: FileSystem;
   readonly limits: Limits;
   readonly attributes: Attributes;

@@ -42,12 +42,21 @@ export const TaskField = {
   exitCode: 25,
   /** Of one that sleeps for its child of vfork: index + 1 of the thread that runs in its place, -1 where none does. */
   inPlace: 26,
+  /** Numbers + 1 of its tables: thread-tables.ts. */
+  fdsTable: 27,
+  filesTable: 28,
+  /** What rseq was told besides its address; the number + 1 of a CPU that the thread has, or a value of rseq.ts. */
+  rseqLength: 29,
+  rseqSignature: 30,
+  rseqCpu: 31,
   /** Words of `TaskWord`. */
   signals: 32,
   /** What is pending for it alone. */
   pendingSet: 48,
   /** Bits of `JobBit`. */
   job: 178,
+  /** How often critical sections of its memory had been restarted when it looked last. */
+  rseqRestarts: 179,
   /** What it waits as in a futex queue: `waiterWords` words. */
   waiter: 180,
   /** Words of ptrace. */

@@ -8,12 +8,13 @@ import { setField } from "./records.ts";
 import { inheritScheduling } from "./scheduling.ts";
 import { initSignals, TaskWord } from "./signals.ts";
 import type { Task } from "./task.ts";
-import { addThread, allocateTask, TaskField, type TaskRecord, taskAt } from "./tasks.ts";
+import { addThread, allocateTask, freeTask, TaskField, type TaskRecord, taskAt } from "./tasks.ts";
+import { inheritTables, type SharedTables } from "./thread-tables.ts";
 import { storeWords } from "./words.ts";
 import type { WorkerPool } from "./workers.ts";
 
 /** What a new thread begins with, as clone's flags and arguments say. Addresses are the guest's; undefined where nothing was asked for. */
-export interface NewThread {
+export interface NewThread extends SharedTables {
   /** The end of its stack; 0 for that of the caller. */
   readonly stack: number;
   readonly tls: number | undefined;
@@ -45,13 +46,20 @@ export function startThread(t: Task, o: NewThread): number {
 function startOn(t: Task, o: NewThread, pool: WorkerPool, slot: number): number {
   const { process } = t;
   const { kernel } = process;
-  const { hartOf, launch, release } = loadWorkers();
+  const { launch, release } = loadWorkers();
+  const { hartOf } = require("./worker-table.ts") as typeof import("./worker-table.ts");
   const index = allocateTask(kernel, process.index);
   if (index < 0) {
     release(pool, slot);
     return index;
   }
   const record = taskAt(kernel, index);
+  const error = inheritTables(t, record, process.record, o);
+  if (error < 0) {
+    freeTask(kernel, index);
+    release(pool, slot);
+    return error;
+  }
   inherit(t, record, o);
   inheritScheduling(t, index);
   if (o.traced) inheritTracer(t, record);

@@ -10,6 +10,7 @@ import { guardLostPages, lostCellWords } from "../host/lost-pages.ts";
 import { addressOf } from "../host/syscall.ts";
 import { lock, type Mutex, unlock } from "../sync/mutex.ts";
 import { changesFrom, logWords, noteChange, sequenceOf } from "./change-log.ts";
+import { watchTableWords } from "./watch-table.ts";
 
 export const pageSize = 4096;
 const pageShift = 12;
@@ -67,6 +68,10 @@ export interface GuestMemory {
   codeChanged: (start: number, end: number) => void;
   /** Set by a debugger: told of accesses to pages with a watchpoint, which would be made next. True where an instruction is to stop before that. */
   watched: ((addr: number, length: number, kind: AccessKind) => boolean) | undefined;
+  /** What is watched, for compiled code: watch-table.ts. */
+  readonly watchTable: Int32Array;
+  /** Whether anything has been watched so far: then code is compiled so that it can work on watched pages. */
+  looksAtWatches: boolean;
   /**
    * Set by the address space: the page of `addr` lacks some of `bits`. True where that has been mended (the stack grew,
    * a mapped file reaches this far by now), so that the page table is worth another look. Undefined where another thread is
@@ -82,9 +87,16 @@ const headOffset = pageCount;
 const hartsOffset = headOffset + pageSize;
 
 // Words of the page behind the page table.
-const HeadWord = { tableLock: 0, log: 16, lost: 512 } as const;
-if (HeadWord.log + logWords > HeadWord.lost || HeadWord.lost + lostCellWords > pageSize / 4)
+const HeadWord = { tableLock: 0, log: 16, watched: 384, lost: 512 } as const;
+if (
+  HeadWord.log + logWords > HeadWord.watched ||
+  HeadWord.watched + watchTableWords > HeadWord.lost ||
+  HeadWord.lost + lostCellWords > pageSize / 4
+)
   throw new Error("the page behind the page table is too small");
+
+/** Byte offset of the table of what is watched in the memory: watch-table.ts. */
+export const watchTableOffset = headOffset + HeadWord.watched * 4;
 
 /** Bytes that a hart has in the memory: its state, and tables of what is translated for it. */
 export const hartBytes = 24 * kibi;
@@ -118,6 +130,8 @@ export function attachGuestMemory(memory: WebAssembly.Memory): GuestMemory {
     lost: head.subarray(HeadWord.lost, HeadWord.lost + lostCellWords),
     codeChanged: () => {},
     watched: undefined,
+    watchTable: head.subarray(HeadWord.watched, HeadWord.watched + watchTableWords),
+    looksAtWatches: false,
     fault: () => false,
     ...viewsOf(memory),
   };

@@ -223,6 +223,8 @@ describe("the initial stack", () => {
       [Aux.random]: aux.get(Aux.random)!,
       [Aux.execfn]: aux.get(Aux.execfn)!,
       [Aux.minsigstksz]: 1088,
+      [Aux.rseqFeatureSize]: 24,
+      [Aux.rseqAlign]: 32,
     });
     expect(text(s, aux.get(Aux.execfn)!)).toBe(pie);
     const random = (t: Start) =>

@@ -18,6 +18,8 @@ export interface Client {
   /** What came and was not taken. */
   readonly pending: () => readonly string[];
   readonly notifications: string[];
+  /** All that ever came, as it came, latin1. */
+  readonly received: () => string;
   readonly closed: () => boolean;
   readonly end: () => void;
 }
@@ -31,6 +33,20 @@ const checksum = (text: string): string =>
 const escaped = (text: string): string =>
   text.replace(/[#$}*]/g, (c) => `}${String.fromCharCode(c.charCodeAt(0) ^ 0x20)}`);
 
+/** Packets with right sums one behind the other, acknowledgements between them, and nothing else: throws where it is not so. Answers the packets' texts. */
+export function packetsIn(received: string): string[] {
+  const found: string[] = [];
+  let at = 0;
+  for (const match of received.matchAll(/([+-]*)[$%]([^$#]*)#([0-9a-f]{2})/g)) {
+    const [whole, , body = "", sum] = match;
+    if (match.index !== at || checksum(body) !== sum) throw new Error(`not a packet: ${received.slice(at, at + 100)}`);
+    at += whole.length;
+    found.push(expandRuns(body));
+  }
+  if (!/^[+-]*$/.test(received.slice(at))) throw new Error(`half a packet: ${received.slice(at)}`);
+  return found;
+}
+
 /** A packet as bytes. */
 export const framed = (text: string): Buffer => {
   const body = escaped(text);
@@ -43,6 +59,7 @@ const usualPatience = 10_000;
 export async function connectTo(path: string, acks = false): Promise<Client> {
   const socket = await connected(path);
   let input = "";
+  const received: string[] = [];
   const packets: string[] = [];
   const notifications: string[] = [];
   const waiting: ((text: string) => void)[] = [];
@@ -50,6 +67,7 @@ export async function connectTo(path: string, acks = false): Promise<Client> {
   const failures: (() => void)[] = [];
   socket.on("data", (data) => {
     input += data.toString("latin1");
+    received.push(data.toString("latin1"));
     for (;;) {
       const match = /^[+-]*([$%])([^#]*)#([0-9a-f]{2})/.exec(input);
       if (match === null) return;
@@ -105,6 +123,7 @@ export async function connectTo(path: string, acks = false): Promise<Client> {
       return next(patience);
     },
     pending: () => packets,
+    received: () => received.join(""),
     notifications,
     closed: () => isClosed,
     end: () => void socket.destroy(),
@@ -141,7 +160,12 @@ export interface Debugged {
 export async function debugging<T>(
   program: readonly string[],
   does: (d: Debugged) => Promise<T>,
-  o: { readonly suspend?: boolean; readonly options?: readonly string[]; readonly acks?: boolean } = {},
+  o: {
+    readonly suspend?: boolean;
+    readonly options?: readonly string[];
+    readonly acks?: boolean;
+    readonly env?: Record<string, string>;
+  } = {},
 ): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "sabre-gdb-"));
   const path = join(folder, "socket");
@@ -150,7 +174,7 @@ export async function debugging<T>(
     stdin: "pipe",
     stdout: "pipe",
     stderr: "pipe",
-    env: { PATH: "/usr/bin:/bin", HOME: "/", LC_ALL: "C.UTF-8" },
+    env: { PATH: "/usr/bin:/bin", HOME: "/", LC_ALL: "C.UTF-8", ...o.env },
   });
   let client: Client | undefined;
   try {

@@ -1,7 +1,6 @@
 // Packets and their replies, as a debugger without gdb's habits sends them.
 import { describe, expect, test } from "bun:test";
 import { realpathSync } from "node:fs";
-import fc from "fast-check";
 import { buildGuest } from "../tools/guest.ts";
 import { type Client, debugging, framed, hex, number, symbolOf } from "./client.ts";
 
@@ -336,56 +335,6 @@ test(
       },
       { acks: true },
     ),
-  limit,
-);
-
-test(
-  "random bytes and mutated packets leave the stub alive and in step",
-  () =>
-    debugging([program], async ({ client }) => {
-      const words = [
-        ...[
-          "g",
-          "m10000,20",
-          "p5",
-          "Z0,10554,2",
-          "z0,10554,2",
-          "qSupported",
-          "?",
-          "qXfer:features:read:target.xml:0,fff",
-        ],
-        ...[
-          "vFile:open:2f,0,0",
-          "Hg0",
-          "Hc-1",
-          "qfThreadInfo",
-          "QPassSignals:1;2",
-          "qGetTLSAddr:0,0,0",
-          "vCont;q",
-          "T1",
-        ],
-      ];
-      const mutated = fc
-        .tuple(
-          fc.constantFrom(...words),
-          fc.array(fc.tuple(fc.nat(40), fc.integer({ min: 0, max: 255 })), { maxLength: 3 }),
-        )
-        .map(([word, changes]) => {
-          const b = Buffer.from(word, "latin1");
-          for (const [at, byte] of changes) if (b.length > 0) b[at % b.length] = byte;
-          return b.toString("latin1");
-        })
-        // Those would let the program run, or end it.
-        .filter((word) => !/^([cCsSkRD]|vCont;|vKill|vRun|vAttach|QNonStop|QStartNoAckMode)/.test(word));
-      const noise = fc.uint8Array({ maxLength: 100 }).map((bytes) => bytes.map((b) => (b === 0x24 ? 0x25 : b)));
-      for (const [word, bytes] of fc.sample(fc.tuple(mutated, noise), 300)) {
-        client.raw(bytes);
-        await client.ask(word);
-      }
-      client.raw("#00");
-      expect(await client.ask("qC")).toMatch(/^QC/);
-      expect(await client.ask("vCont;s")).toMatch(/^T/);
-    }),
   limit,
 );
 

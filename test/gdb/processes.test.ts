@@ -81,19 +81,3 @@ describe("gdb", () => {
     limit,
   );
 });
-
-test(
-  "a breakpoint stops a thread that a debugger inside steps",
-  async () => {
-    const text = await gdb(
-      [buildGuest("../gdb/stepper.c", "static", "-O1")],
-      [
-        ...["handle SIGSTOP nostop noprint pass", "set follow-fork-mode child", "set detach-on-fork off"],
-        ...["set schedule-multiple on", "break work", "continue", "print sum", "kill inferiors 1 2"],
-      ],
-    );
-    expect(text).toMatch(/Breakpoint 1(\.\d)?, work/);
-    expect(text).toContain("$1 = 0");
-  },
-  limit,
-);

@@ -30,6 +30,6 @@ int main(void) {
     waitpid(pid, &status, 0);
   }
   // The last step ends it.
-  printf("%s, child %d\n", traps == steps - 1 ? "each step one trap" : "not so", WEXITSTATUS(status));
+  printf("%ld steps, %s, child %d\n", steps, traps == steps - 1 ? "each one trap" : "not so", WEXITSTATUS(status));
   return 0;
 }

@@ -12,6 +12,7 @@
 atomic_long counter;
 volatile long shared;
 static pthread_t threads[4];
+static pthread_barrier_t begun;
 
 static void on_signal(int signo) { atomic_fetch_add(&counter, signo); }
 
@@ -28,6 +29,8 @@ static void *brief(void *arg) { return (void *)leaf((long)arg); }
 
 static void *body(void *arg) {
   long n = (long)arg;
+  // Each needs the others' ids.
+  pthread_barrier_wait(&begun);
   for (long round = 0;; round++) {
     step_here(round);
     if (round % 8 == n) pthread_kill(threads[(n + 1) % 4], SIGUSR1);
@@ -55,8 +58,10 @@ int main(void) {
   sigemptyset(&set);
   sigaddset(&set, SIGUSR1);
   pthread_sigmask(SIG_BLOCK, &set, NULL);
+  pthread_barrier_init(&begun, NULL, 5);
   for (long i = 0; i < 4; i++) pthread_create(&threads[i], NULL, body, (void *)i);
   pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+  pthread_barrier_wait(&begun);
   pthread_join(threads[0], NULL);
   return 0;
 }

@@ -1,14 +1,16 @@
 // Random commands against a program whose threads do everything at once; what comes back is checked against the rules of the
-// protocol. SABRE_STRESS: seconds (10 by default). SABRE_SEED: the seed, which is printed where something is wrong.
+// protocol. SABRE_STRESS: seconds (30 by default). SABRE_SEED: the seed, which is printed where something is wrong.
 import { expect, test } from "bun:test";
 import { buildGuest } from "../tools/guest.ts";
-import { type Client, debugging, hex, number, symbolOf } from "./client.ts";
+import { type Client, debugging, hex, number, packetsIn, symbolOf } from "./client.ts";
 
-const seconds = Number(process.env["SABRE_STRESS"] ?? 10);
+const seconds = Number(process.env["SABRE_STRESS"] ?? 30);
 const seed = Number(process.env["SABRE_SEED"] ?? 1);
 const program = buildGuest("../gdb/stress.c", "static", "-O1");
 const places = ["leaf", "step_here", "on_signal", "nanosleep", "brief"].map((name) => symbolOf(program, name));
 const shared = symbolOf(program, "shared");
+/** By the protocol's kind, from 2 on. */
+const watchNames: readonly string[] = ["watch", "rwatch", "awatch"];
 
 /** xorshift32. */
 function makeRandom(from: number): (below: number) => number {
@@ -23,23 +25,32 @@ function makeRandom(from: number): (below: number) => number {
 
 const supported = "qSupported:multiprocess+;swbreak+;hwbreak+;vContSupported+;no-resumed+";
 const patience = 20_000;
-const stop = /^T([0-9a-f]{2})(?:[0-9a-f]{2}:[0-9a-f]+;)+thread:(p[0-9a-f]+\.[0-9a-f]+);([a-z]+:[0-9a-f]*;)?$/;
+const stop = /^T([0-9a-f]{2})(?:[0-9a-f]{2}:[0-9a-f]+;)+thread:(p[0-9a-f]+\.[0-9a-f]+);([a-z]+:[p0-9a-f.]*;)?$/;
 
 test(
   "random commands leave a busy program and its debugger in step",
   () =>
-    debugging([program], async ({ client: first, connect }) => {
+    debugging([program], async ({ client: first, connect, process: emulator }) => {
       const random = makeRandom(seed);
       const history: string[] = [];
       let client = first;
+      /** Replies that the client has asked for, each of which is to come once; QStartNoAckMode is the first. */
+      let asked = 1;
+      const told = (): void => {
+        expect(packetsIn(client.received()).length).toBe(asked);
+        expect(client.notifications).toEqual([]);
+      };
       let inserted = new Set<number>();
-      let watching = false;
+      /** The kind that is inserted. */
+      let watching: string | undefined;
       const begin = async (): Promise<void> => {
-        await client.ask(supported);
+        await client.ask(random(2) === 0 ? supported : `${supported};fork-events+`);
         expect(await client.ask("?")).toMatch(/^T/);
+        asked += 2;
       };
       const ask = async (c: Client, packet: string): Promise<string> => {
         history.push(packet);
+        asked++;
         const reply = await c.ask(packet, patience);
         history.push(`  ${reply.slice(0, 100)}`);
         return reply;
@@ -55,8 +66,11 @@ test(
         await ask(client, `Hg${thread}`);
         const pc = Number(number(await ask(client, "p20")));
         if (reason.startsWith("swbreak")) expect(inserted.has(pc)).toBe(true);
-        if (reason.startsWith("watch")) expect(watching).toBe(true);
-        const one = threads[random(threads.length)]!;
+        if (/^[ar]?watch/.test(reason)) expect(reason.slice(0, reason.indexOf("watch") + 5)).toBe(watching ?? "none");
+        const [, child] = /^fork:p([0-9a-f]+)\./.exec(reason) ?? [];
+        if (child !== undefined) expect(await ask(client, `D;${child}`)).toBe("OK");
+        const alive = child === undefined ? threads : await threadsNow();
+        const one = alive[random(alive.length)]!;
         await ask(client, `Hg${one}`);
         expect(await ask(client, "g")).toBe(await ask(client, "g"));
         const counter = await ask(client, `m${hex(symbolOf(program, "counter"))},8`);
@@ -66,11 +80,14 @@ test(
       /** Lets something run, and interrupts it where it does not stop by itself. */
       const run = async (packet: string): Promise<void> => {
         history.push(packet);
+        asked++;
         client.say(packet);
         const late = setTimeout(() => client.raw("\x03"), 20 + random(30));
         const reply = await client.next(patience);
         clearTimeout(late);
         history.push(`  ${reply}`);
+        // A child that was there when the debugger came, which has all that there are.
+        if (/^W07;process:[0-9a-f]+$/.test(reply)) return;
         await check(reply);
       };
       await begin();
@@ -91,8 +108,13 @@ test(
               inserted.delete(place);
               break;
             case 2:
-              watching = !watching;
-              expect(await ask(client, `${watching ? "Z" : "z"}2,${hex(shared)},8`)).toBe("OK");
+              if (watching === undefined) {
+                watching = watchNames[random(watchNames.length)]!;
+                expect(await ask(client, `Z${2 + watchNames.indexOf(watching)},${hex(shared + 3)},2`)).toBe("OK");
+              } else {
+                expect(await ask(client, `z${2 + watchNames.indexOf(watching)},${hex(shared + 3)},2`)).toBe("OK");
+                watching = undefined;
+              }
               break;
             case 3:
               await run(`vCont;s:${thread}`);
@@ -107,9 +129,11 @@ test(
               if (random(4) > 0) break;
               history.push("D");
               expect(await ask(client, "D")).toBe("OK");
+              told();
               client.end();
               client = await connect();
-              [inserted, watching] = [new Set(), false];
+              asked = 1;
+              [inserted, watching] = [new Set(), undefined];
               await begin();
               break;
             }
@@ -121,10 +145,14 @@ test(
           }
         }
       } catch (e) {
-        throw new Error(`seed ${seed}, ${count} commands:\n${history.slice(-40).join("\n")}\n${e}`);
+        const state = `exit ${emulator.exitCode}, signal ${emulator.signalCode}`;
+        emulator.kill("SIGKILL");
+        const end = `${state}, ${await new Response(emulator.stderr).text()}`;
+        throw new Error(`seed ${seed}, ${count} commands, ${end}:\n${history.slice(-40).join("\n")}\n${e}`);
       } finally {
         client.end();
       }
+      told();
       expect(count).toBeGreaterThan(20);
     }),
   seconds * 1000 + 60_000,

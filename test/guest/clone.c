@@ -421,6 +421,64 @@ static void handlers_are_cleared(void) {
   signal(SIGUSR2, SIG_DFL);
 }
 
+static void *shared_stack(int n) { return stacks[n] + sizeof stacks[n]; }
+
+static void *handler_of(int signo) {
+  struct sigaction now;
+  return sigaction(signo, NULL, &now) == 0 ? (void *)now.sa_handler : NULL;
+}
+
+static int changes_handlers(void *arg) {
+  (void)arg;
+  return signal(SIGUSR1, SIG_IGN) == handler && signal(SIGUSR2, handler) == SIG_DFL ? 0 : 1;
+}
+
+static int keeps_handlers(void *arg) {
+  char c;
+  if (handler_of(SIGUSR1) != (void *)handler || read(*(int *)arg, &c, 1) != 1) return 1;
+  // Who had them first is gone.
+  return handler_of(SIGUSR1) == (void *)handler && signal(SIGUSR1, SIG_IGN) == handler &&
+                 handler_of(SIGUSR1) == (void *)SIG_IGN
+             ? 0
+             : 2;
+}
+
+static int says(void *self) {
+  execl(self, self, "0", (char *)0);
+  return 1;
+}
+
+/** Handlers that processes have in common, until one executes a program. */
+static void shared_handlers(char *self) {
+  int flags = CLONE_VM | CLONE_SIGHAND | SIGCHLD;
+  signal(SIGUSR1, handler);
+  ended(clone(changes_handlers, shared_stack(0), flags, NULL), 0, 0);
+  EQ(handler_of(SIGUSR1), SIG_IGN);
+  EQ(handler_of(SIGUSR2), handler);
+  ended(clone(says, shared_stack(0), flags, self), 0, 0);
+  EQ(handler_of(SIGUSR2), handler);
+  // Of one that ends before the other, a child of this process too.
+  int gates[2];
+  EQ(pipe(gates), 0);
+  signal(SIGUSR1, handler);
+  int *other = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  CHECK(other != MAP_FAILED);
+  pid_t first = fork();
+  CHECK(first >= 0);
+  if (first == 0) {
+    *other = clone(keeps_handlers, shared_stack(1), flags | CLONE_PARENT, &gates[0]);
+    _exit(*other > 0 ? 0 : 1);
+  }
+  ended(first, 0, 0);
+  EQ(write(gates[1], "x", 1), 1);
+  ended(*other, 0, 0);
+  EQ(handler_of(SIGUSR1), handler);
+  close(gates[0]), close(gates[1]);
+  munmap(other, 4096);
+  signal(SIGUSR1, SIG_DFL);
+  signal(SIGUSR2, SIG_DFL);
+}
+
 static void what_clone3_refuses(void) {
   struct clone_args args = {.flags = 0, .exit_signal = 65};
   FAILS(clone3(&args), EINVAL);
@@ -479,6 +537,7 @@ int main(int argc, char **argv) {
   siblings();
   descriptor_of_a_process();
   handlers_are_cleared();
+  shared_handlers(self);
   what_clone3_refuses();
   FAILS(waitpid(-1, NULL, __WALL), ECHILD);
   return done();

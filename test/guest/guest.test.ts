@@ -64,6 +64,7 @@ const rows: readonly Row[] = [
   },
   // Threads.
   { file: "threads.c", proof: "host", flags: ["-pthread"] },
+  { file: "rseq.c", proof: "host", flags: ["-pthread"] },
   // Tracing.
   { file: "ptrace.c", proof: "host" },
   { file: "ptrace-events.c", proof: "host", flags: ["-pthread"] },

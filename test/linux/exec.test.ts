@@ -1,10 +1,14 @@
 // execve as its users see it from outside: what is said about files that are none of ours, what a trace shows, how a program dies
 // that was executed, what a sysroot means to it. What it does inside is the guests' own to assert: test/guest/exec.c, spawn.c.
 import { describe, expect, test } from "bun:test";
-import { chmodSync, copyFileSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { execCalls } from "../../src/linux/calls/exec.ts";
+import { isFileError } from "../../src/elf/source.ts";
+import { execCalls, execHere } from "../../src/linux/calls/exec.ts";
+import { resolveEarly } from "../../src/linux/paths.ts";
 import { newProcess } from "../../src/linux/process.ts";
+import { pack, prepareProgram } from "../../src/linux/program.ts";
+import { Sig } from "../../src/linux/siginfo.ts";
 import type { Task } from "../../src/linux/task.ts";
 import { residency } from "../../src/memory/backing.ts";
 import { MapFlag, map } from "../../src/memory/map.ts";
@@ -149,6 +153,19 @@ function array(t: Task, text: string): number {
   return page;
 }
 const stringAt = 16;
+
+test("a program whose file has lost its end since it was checked kills the process, and nothing of it stays open", () => {
+  const path = build("shortened", bare, ...bareFlags, "-static");
+  const t = newProcess({ sysroot: undefined, stackSize: undefined });
+  const before = readdirSync("/proc/self/fd").length;
+  const locate = (asked: string) => resolveEarly(t.process.files, asked);
+  const prepared = prepareProgram({ path, argv: [path], envp: [], locate, stackLimit: 2 ** 20 });
+  if (isFileError(prepared)) throw new Error(prepared.message);
+  truncateSync(path, 100);
+  expect(execHere(t, pack(prepared))).toBe(0);
+  expect(t.process.exit).toEqual({ signal: Sig.SEGV, coreDumped: expect.any(Boolean) });
+  expect(readdirSync("/proc/self/fd").length).toBe(before);
+});
 
 test("one program after the other leaves neither host descriptors nor memory behind", () => {
   const path = build("bare", bare, ...bareFlags, "-static");

@@ -17,7 +17,7 @@ const inFolder = { cwd: folder };
 const run = (engine: string, file: string, ...args: string[]) =>
   finish(sabreCommand("run", "--jit", engine, buildGuest(file), ...args), inFolder);
 
-describe.each(["fork.c", "clone.c", "churn.c", "tearing.c", "vfork-ends.c"])("%s", (file) => {
+describe.each(["fork.c", "clone.c", "churn.c", "tearing.c", "vfork-ends.c", "own-tables.c"])("%s", (file) => {
   test("is right about Linux", async () => {
     expect(await finish([buildNative(file)], inFolder)).toEqual(passed);
   });
@@ -26,6 +26,29 @@ describe.each(["fork.c", "clone.c", "churn.c", "tearing.c", "vfork-ends.c"])("%s
     "with --jit %s",
     async (engine) => {
       expect(await run(engine, file)).toEqual(passed);
+    },
+    limit,
+  );
+});
+
+describe("a program that cannot begin any more when there is no way back", () => {
+  test("dies, and nobody else, on Linux", async () => {
+    expect(await finish([buildNative("exec-fails.c")], inFolder)).toEqual(passed);
+  });
+
+  test.each(engines)(
+    "and with --jit %s, where its user is told why",
+    async (engine) => {
+      const { stderr, ...outcome } = await run(engine, "exec-fails.c");
+      expect(outcome).toEqual({ stdout: "ok\n", status: 0, signal: null });
+      expect(
+        new Set(
+          stderr
+            .trimEnd()
+            .replaceAll(/0x[0-9a-f]+/g, "ADDRESS")
+            .split("\n"),
+        ),
+      ).toEqual(new Set([`sabre: ${buildGuest("exec-fails.c")}: its segment at ADDRESS cannot be mapped (ENOMEM)`]));
     },
     limit,
   );
@@ -59,11 +82,15 @@ describe("a child that outlives the first process", () => {
     expect(await finish([buildNative("outlive.c")], inFolder)).toEqual({ ...passed, stdout, status: 3 });
   });
 
-  test("keeps the emulator, which ends as the first process did", async () => {
-    expect(await run("auto", "outlive.c")).toEqual({ ...passed, stdout, status: 3 });
-    const killed = await run("auto", "outlive.c", "killed");
-    expect({ stdout: killed.stdout, signal: killed.signal }).toEqual({ stdout, signal: "SIGKILL" });
-  });
+  test(
+    "keeps the emulator, which ends as the first process did",
+    async () => {
+      expect(await run("auto", "outlive.c")).toEqual({ ...passed, stdout, status: 3 });
+      const killed = await run("auto", "outlive.c", "killed");
+      expect({ stdout: killed.stdout, signal: killed.signal }).toEqual({ stdout, signal: "SIGKILL" });
+    },
+    limit,
+  );
 });
 
 describe("what is left of children", () => {

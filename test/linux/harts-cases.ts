@@ -5,21 +5,8 @@ import type { EngineOptions } from "../../src/linux/bundle.ts";
 import { makeEngine } from "../../src/linux/engine.ts";
 import { runTask } from "../../src/linux/run.ts";
 import type { Task } from "../../src/linux/task.ts";
-import {
-  claim,
-  claimBlank,
-  endWorkers,
-  failureOf,
-  hartOf,
-  hasCome,
-  openPool,
-  prepare,
-  release,
-  stateOf,
-  type WorkerPool,
-  WorkerState,
-  workersOf,
-} from "../../src/linux/workers.ts";
+import { failureOf, hartOf, hasCome, stateOf, WorkerState, workersOf } from "../../src/linux/worker-table.ts";
+import { claim, claimBlank, endWorkers, openPool, prepare, release, type WorkerPool } from "../../src/linux/workers.ts";
 import { begin, data, entry, makeGuest, passes, roomBytes, runUntilCall, start } from "./harts.ts";
 
 const script = new URL("./harts-worker.ts", import.meta.url).pathname;

@@ -11,7 +11,8 @@ import { Code, Sig, valueInfo } from "../../src/linux/siginfo.ts";
 import { actionWords, bit, queueSignal, setBlocked } from "../../src/linux/signals.ts";
 import type { Task } from "../../src/linux/task.ts";
 import { TaskField } from "../../src/linux/tasks.ts";
-import { endWorkers, failureOf, openPool, type WorkerPool } from "../../src/linux/workers.ts";
+import { failureOf } from "../../src/linux/worker-table.ts";
+import { endWorkers, openPool, type WorkerPool } from "../../src/linux/workers.ts";
 import { resultOf } from "./caller.ts";
 import { begin, data, entry, makeGuest, start } from "./threads.ts";
 

@@ -63,7 +63,10 @@ function other(t: Task, pid: number, text = ""): Other {
   i32[ProcessField.argStart] = start;
   i32[ProcessField.argEnd] = start + text.length;
   setExe(process, "/bin/other");
-  return { process, thread: thread(t, process.index, "other", pid), pid };
+  const first = thread(t, process.index, "other", pid);
+  first.i32[TaskField.fdsTable] = i32[ProcessField.fdsTable]! + 1;
+  first.i32[TaskField.filesTable] = i32[ProcessField.filesTable]! + 1;
+  return { process, thread: first, pid };
 }
 /** Their addresses are in records. */
 const kept: unknown[] = [];
@@ -94,8 +97,8 @@ describe("another process", () => {
   });
   test("has descriptors and a directory of its own", () => {
     const t = makeTask();
-    const { pid, process } = other(t, 70_001);
-    const tables = tablesOf(t, { process, thread: t.record, whole: true })!;
+    const { pid, process, thread } = other(t, 70_001);
+    const tables = tablesOf(t, { process, thread, whole: true })!;
     tables.fds.limit = 100;
     const h = installFd(t.process.fds, 0, false);
     expect(h).toBeGreaterThanOrEqual(0);
@@ -132,14 +135,14 @@ describe("another process", () => {
   });
   test("has limits that can be seen and set", () => {
     const t = makeTask();
-    const { pid, process } = other(t, 70_001);
+    const { pid, process, thread } = other(t, 70_001);
     setLimit(process.limits, Resource.NOFILE, 100, 200);
     expect(callByName(t, "prlimit64", pid, Resource.NOFILE, 0, memory.start)).toBe(0);
     expect([0, 8].map((at) => t.memory.view.getUint32(memory.start + at, true))).toEqual([100, 200]);
     t.memory.view.setUint32(memory.start, 50, true);
     expect(callByName(t, "prlimit64", pid, Resource.NOFILE, memory.start, 0)).toBe(0);
     expect(contentOf(t, `/proc/${pid}/limits`)).toMatch(/^Max open files {12}50 +200 /m);
-    expect(tablesOf(t, { process, thread: t.record, whole: true })!.fds.limit).toBe(50);
+    expect(tablesOf(t, { process, thread, whole: true })!.fds.limit).toBe(50);
     expect(callByName(t, "prlimit64", 70_999, Resource.NOFILE, 0, memory.start)).toBe(-errno.ESRCH);
   });
 });

@@ -58,9 +58,13 @@ test("a thread on an idle worker starts within a millisecond", async () => {
   expect(warm).toBeLessThan(1);
 });
 
-test("of many idle workers one stays, and none after the end", async () => {
-  expect(await outcomeOf("leaving", plain)).toEqual({ idle: 12, left: 0 });
-});
+test(
+  "of many idle workers one stays, and none after the end",
+  async () => {
+    expect(await outcomeOf("leaving", plain)).toEqual({ idle: 12, left: 0 });
+  },
+  limit,
+);
 
 test("an exception in a worker ends the process, and is told", async () => {
   expect(await outcomeOf("failing", plain)).toEqual({

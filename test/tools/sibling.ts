@@ -7,7 +7,7 @@ import { forkSignalFds } from "../../src/linux/signalfd-table.ts";
 import { initSignals } from "../../src/linux/signals.ts";
 import { shareTable, takeTable, wordsOf } from "../../src/linux/tables.ts";
 import type { Task } from "../../src/linux/task.ts";
-import { addThread, allocateTask, newPid, taskAt } from "../../src/linux/tasks.ts";
+import { addThread, allocateTask, newPid, TaskField, taskAt } from "../../src/linux/tasks.ts";
 
 export function siblingOf(t: Task): Task {
   const { kernel, site, signals, record, fds } = t.process;
@@ -24,7 +24,10 @@ export function siblingOf(t: Task): Task {
   child.i32[ProcessField.fdsTable] = table;
   forkSignalFds({ kernel, record: child, fds: copy, signals });
   const task = allocateTask(kernel, index, pid);
-  initSignals(taskAt(kernel, task));
+  const thread = taskAt(kernel, task);
+  thread.i32[TaskField.fdsTable] = table + 1;
+  thread.i32[TaskField.filesTable] = child.i32[ProcessField.filesTable]! + 1;
+  initSignals(thread);
   addThread(kernel, index, task);
   return attachTask(attachProcess(site, index), task);
 }

@@ -4,6 +4,7 @@ import {
   closeSync,
   constants,
   fstatSync,
+  lstatSync,
   openSync,
   readlinkSync,
   readSync,
@@ -13,7 +14,7 @@ import {
   writeSync,
 } from "node:fs";
 import { attachFileSystem } from "../../linux/file-system.ts";
-import { locate } from "../../linux/paths.ts";
+import { Look, locate } from "../../linux/paths.ts";
 import { makeFile, type ProcNode, procNode } from "../../linux/proc.ts";
 import { ProcessField, processAt } from "../../linux/processes.ts";
 import { wordsOf } from "../../linux/tables.ts";
@@ -53,7 +54,7 @@ function attempt(does: () => string): string {
 type Found = { readonly host: Buffer } | { readonly node: ProcNode; readonly path: string };
 
 /** What a guest path in hexadecimal digits names, as the current thread's process sees it; undefined for nothing. */
-function find(s: Session, hex: string): Found | undefined {
+function find(s: Session, hex: string, look: number): Found | undefined {
   const path = fromHex(hex)?.toString("latin1");
   const t = currentThread(s);
   if (path === undefined || t === undefined) return undefined;
@@ -67,7 +68,7 @@ function find(s: Session, hex: string): Found | undefined {
     if (node !== undefined) return { node, path: named };
   }
   const files = attachFileSystem(wordsOf(tables, "files", i32[ProcessField.filesTable]!));
-  const host = locate(files, path);
+  const host = locate(files, path, look);
   return typeof host === "number" ? undefined : { host: Buffer.from(host, "latin1") };
 }
 
@@ -100,14 +101,22 @@ const withFile = (s: Session, number: string | undefined, does: (fd: number) => 
   return fd === undefined ? failure(9) : attempt(() => does(fd));
 };
 
-const withFound = (s: Session, hex: string | undefined, does: (found: Found) => string): string => {
-  const found = find(s, hex ?? "");
+const withFound = (
+  s: Session,
+  hex: string | undefined,
+  does: (found: Found) => string,
+  look: number = Look.follow,
+): string => {
+  const found = find(s, hex ?? "", look);
   return found === undefined ? failure(2) : attempt(() => does(found));
 };
 
 /** The same for what lies on a disk. */
-const withPath = (s: Session, hex: string | undefined, does: (path: Buffer) => string): string =>
-  withFound(s, hex, (found) => ("host" in found ? does(found.host) : failure(13)));
+const withPath = (s: Session, hex: string | undefined, does: (path: Buffer) => string, look?: number): string =>
+  withFound(s, hex, (found) => ("host" in found ? does(found.host) : failure(13)), look);
+
+/** For what is about a link, not about where it leads. */
+const linkItself = 0;
 
 const args = (rest: string): string[] => rest.split(",");
 
@@ -146,22 +155,35 @@ export const filePackets: readonly PacketRow[] = [
   }),
   packet("vFile:fstat:", "what an open file is", (s, rest) => withFile(s, rest, (fd) => statOf(fstatSync(fd)))),
   packet("vFile:stat:", "what a file is", (s, rest) => withPath(s, rest, (path) => statOf(statSync(path)))),
+  packet("vFile:lstat:", "what a file is, which may be a link", (s, rest) =>
+    withPath(s, rest, (path) => statOf(lstatSync(path)), linkItself),
+  ),
   packet("vFile:unlink:", "remove a file", (s, rest) =>
-    withPath(s, rest, (path) => {
-      unlinkSync(path);
-      return "F0";
-    }),
+    withPath(
+      s,
+      rest,
+      (path) => {
+        unlinkSync(path);
+        return "F0";
+      },
+      linkItself,
+    ),
   ),
   packet("vFile:readlink:", "where a link leads", (s, rest) =>
-    withFound(s, rest, (found) => {
-      if ("host" in found) {
-        const target = Buffer.from(readlinkSync(found.host, "buffer"));
-        return attached(target, target.length);
-      }
-      const { node } = found;
-      const text = node.kind === "link" ? node.target : node.kind === "open" ? node.text : undefined;
-      if (text === undefined) return failure(22);
-      return attached(Buffer.from(text, "latin1"), text.length);
-    }),
+    withFound(
+      s,
+      rest,
+      (found) => {
+        if ("host" in found) {
+          const target = Buffer.from(readlinkSync(found.host, "buffer"));
+          return attached(target, target.length);
+        }
+        const { node } = found;
+        const text = node.kind === "link" ? node.target : node.kind === "open" ? node.text : undefined;
+        if (text === undefined) return failure(22);
+        return attached(Buffer.from(text, "latin1"), text.length);
+      },
+      linkItself,
+    ),
   ),
 ];

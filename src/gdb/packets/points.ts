@@ -2,13 +2,16 @@
 
 import { keepExpressions } from "../../debug/agent.ts";
 import { BreakpointKind, insertBreakpoint, isWatchpoint, Owner, removeBreakpoint } from "../../debug/breakpoints.ts";
-import { bump } from "../../debug/state.ts";
+import { changingQuietly } from "../../debug/state.ts";
 import { addressLimit } from "../../memory/guest-memory.ts";
 import { fromHex, parseNumber } from "../codec.ts";
 import { type PacketRow, packet } from "../row.ts";
 import { currentThread, EFAULT, EINVAL, ESRCH, error, type Session, spaceNumber } from "../session.ts";
 
 const ENOSPC = error(28);
+
+/** The reference of breakpoints whose commands go on being executed without a debugger. */
+export const persistent = 1;
 
 /** `TYPE,ADDR,KIND[;…]`. */
 function parse(s: Session, rest: string) {
@@ -21,10 +24,10 @@ function parse(s: Session, rest: string) {
   return { space: spaceNumber(s, t), address: addr, kind: type, length, owner: Owner.debugger };
 }
 
-/** The expressions behind a breakpoint, `;XLENGTH,BYTES…`, one after the other; undefined where they are none. */
-function conditionsOf(rest: string): Uint8Array[] | undefined {
-  const part = rest.split(";").find((p) => p.startsWith("X"));
-  if (part === undefined) return [];
+/** Expressions, `XLENGTH,BYTES…`, one after the other; undefined where they are none. */
+function expressionsOf(part: string): Uint8Array[] | undefined {
+  if (part === "") return [];
+  if (!part.startsWith("X")) return undefined;
   const found: Uint8Array[] = [];
   for (const one of part.slice(1).split("X")) {
     const [length, hex = ""] = one.split(",");
@@ -35,6 +38,16 @@ function conditionsOf(rest: string): Uint8Array[] | undefined {
   return found;
 }
 
+/** What is behind a breakpoint: `;CONDITIONS`, `;cmds:PERSIST,COMMANDS`. Undefined for what is neither. */
+function behind(rest: string) {
+  const parts = rest.split(";").slice(1);
+  const all = parts.find((part) => part.startsWith("cmds:"));
+  const [, persist = "0", commands = ""] = /^cmds:([0-9a-f]+),(.*)$/.exec(all ?? "cmds:0,") ?? [];
+  const conditions = expressionsOf(parts.find((part) => part.startsWith("X")) ?? "");
+  const does = all !== undefined && commands === "" ? undefined : expressionsOf(commands);
+  return conditions && does && { conditions, commands: does, persists: persist !== "0" };
+}
+
 export const pointPackets: readonly PacketRow[] = [
   packet(
     "Z",
@@ -43,19 +56,20 @@ export const pointPackets: readonly PacketRow[] = [
       const point = parse(s, rest);
       if (typeof point === "string") return point;
       const { d } = s.world;
-      const published = (): void => bump(d);
-      const conditions = conditionsOf(rest);
-      const code = conditions && keepExpressions(d, conditions);
-      if (code === undefined) return conditions === undefined ? EINVAL : ENOSPC;
-      return insertBreakpoint(d.breakpoints, { ...point, code, reference: 0 }, { published }) ? "OK" : ENOSPC;
+      const more = behind(rest);
+      if (more === undefined) return EINVAL;
+      const code = keepExpressions(d, more.conditions, more.commands);
+      if (code === undefined) return ENOSPC;
+      const reference = more.persists ? persistent : 0;
+      return insertBreakpoint(d.breakpoints, { ...point, code, reference }, changingQuietly(d)) ? "OK" : ENOSPC;
     },
-    "ConditionalBreakpoints+",
+    "ConditionalBreakpoints+;BreakpointCommands+",
   ),
   packet("z", "remove a breakpoint or watchpoint", (s, rest) => {
     const point = parse(s, rest);
     if (typeof point === "string") return point;
     const { d } = s.world;
-    removeBreakpoint(d.breakpoints, point, { published: () => bump(d) });
+    removeBreakpoint(d.breakpoints, point, changingQuietly(d));
     return "OK";
   }),
 ];

@@ -4,7 +4,7 @@ import { Head, Report, Stop, Thread, threadAt } from "../../debug/state.ts";
 import { threadName } from "../../debug/world.ts";
 import { auxvOf, exeOf, processAt } from "../../linux/processes.ts";
 import { binary, packetSize, parseNumber } from "../codec.ts";
-import { librariesXml } from "../libraries.ts";
+import { headersOf, librariesXml } from "../libraries.ts";
 import { type PacketRow, packet } from "../row.ts";
 import { currentThread, debugged, EFAULT, EINVAL, ESRCH, read, type Session } from "../session.ts";
 import { setOf } from "../signals.ts";
@@ -174,7 +174,7 @@ export function supported(said: string, rows: readonly PacketRow[]): string {
   const features = said.split(/[:;]/);
   return [
     `PacketSize=${packetSize.toString(16)}`,
-    ...["multiprocess+", "swbreak+", "hwbreak+", "error-message+"],
+    ...["multiprocess+", "swbreak+", "hwbreak+", "no-resumed+", "error-message+"],
     ...Object.keys(documents).map((name) => `qXfer:${name}:read+`),
     "qXfer:siginfo:write+",
     ...forkFeatures.flatMap(([name]) => (features.includes(name) ? [name] : [])),
@@ -182,12 +182,22 @@ export function supported(said: string, rows: readonly PacketRow[]): string {
   ].join(";");
 }
 
-const setSignals =
-  (word: number) =>
-  (s: Session, rest: string): string => {
-    s.world.d.words.set(setOf(rest.slice(1)), word);
-    return "OK";
-  };
+const passSignals = (s: Session, rest: string): string => {
+  s.world.d.words.set(setOf(rest.slice(1)), Head.passed);
+  return "OK";
+};
+
+const programSignals = (s: Session, rest: string): string => {
+  s.programSignals = setOf(rest.slice(1));
+  return "OK";
+};
+
+/** What the program was moved by, which is the same for all of it. */
+function offsets(s: Session): string {
+  const t = currentThread(s);
+  const bias = t && headersOf(s, t).bias.toString(16);
+  return bias === undefined ? ESRCH : `Text=${bias};Data=${bias};Bss=${bias}`;
+}
 
 function catchCalls(s: Session, rest: string): string {
   const { words } = s.world.d;
@@ -223,12 +233,17 @@ export const makeQueryPackets = (rows: () => readonly PacketRow[]): readonly Pac
     "QStartNoAckMode+",
   ),
   packet("qXfer", "documents: features, threads, auxv, exec-file, libraries-svr4, siginfo, osdata", transfer),
-  packet("qOffsets", "where the program was moved to", () => ""),
+  packet("qOffsets", "where the program was moved to", offsets),
   packet("qSymbol", "symbols are not asked for", () => "OK"),
   packet("qCRC", "a checksum of memory", crc),
   packet("qSearch:memory", "look for bytes in memory", search),
-  packet("QPassSignals", "signals that the program gets without a stop", setSignals(Head.passed), "QPassSignals+"),
-  packet("QProgramSignals", "signals that the program may get", () => "OK", "QProgramSignals+"),
+  packet("QPassSignals", "signals that the program gets without a stop", passSignals, "QPassSignals+"),
+  packet(
+    "QProgramSignals",
+    "signals that the program gets when the debugger leaves",
+    programSignals,
+    "QProgramSignals+",
+  ),
   packet("QCatchSyscalls", "system calls that stop", catchCalls, "QCatchSyscalls+"),
   packet(
     "QThreadEvents",

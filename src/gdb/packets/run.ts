@@ -3,7 +3,7 @@
 import { removeBreakpoints } from "../../debug/breakpoints.ts";
 import { hartOf } from "../../debug/memory.ts";
 import { pcRegister, writeRegister } from "../../debug/registers.ts";
-import { bump, Head, setDebugged } from "../../debug/state.ts";
+import { changing, Head, setDebugged, Thread, threadAt } from "../../debug/state.ts";
 import { goOn, isStopped, type Resumption, resume, threadsIn, unhalt } from "../../debug/world.ts";
 import { mostProcesses, processAt } from "../../linux/processes.ts";
 import { Sig } from "../../linux/siginfo.ts";
@@ -11,7 +11,7 @@ import { exitProcess } from "../../linux/signals.ts";
 import { parseNumber } from "../codec.ts";
 import { allStops, beginNonStop, interruptOne, letRunEach, nextStop } from "../nonstop.ts";
 import { type PacketRow, packet } from "../row.ts";
-import { letGo, letRun, type Order, statusText, untoldEnds } from "../running.ts";
+import { leavingWith, letGo, letRun, type Order, statusText, untoldEnds } from "../running.ts";
 import {
   currentThread,
   debugged,
@@ -24,6 +24,7 @@ import {
   type ThreadId,
 } from "../session.ts";
 import { fromHostNumber } from "../signals.ts";
+import { persistent } from "./points.ts";
 
 interface Action extends Resumption {
   readonly stop: boolean;
@@ -117,22 +118,24 @@ export function kill(s: Session, pid?: number): boolean {
 /** The debugger leaves a process, or all: what it has put there goes, and they go on. */
 export function detach(s: Session, pid?: number): void {
   const { d, kernel } = s.world;
-  const published = (): void => bump(d);
   const mine = new Map(debugged(s).flatMap((t) => (pid === undefined || t.pid === pid ? [[t.process, t]] : [])));
   for (const [process, thread] of mine) {
     const space = spaceNumber(s, thread);
     const isShared = debugged(s).some((t) => t.process !== process && spaceNumber(s, t) === space);
-    if (!isShared) removeBreakpoints(d.breakpoints, (b) => b.space === space, { published });
+    if (!isShared)
+      removeBreakpoints(d.breakpoints, (b) => b.space === space && b.reference !== persistent, changing(d));
     letGo(s, process);
   }
   if (pid !== undefined) return;
   Atomics.store(d.words, Head.attached, 0);
   d.words.fill(0, Head.passed, Head.together);
-  d.words[Head.reports] = d.words[Head.nonStop] = 0;
+  d.words[Head.reports] = d.words[Head.nonStop] = d.words[Head.strace] = d.words[Head.interpreted] = 0;
   for (let index = 0; index < mostProcesses; index++) setDebugged(d, index, false);
+  for (const { task } of threadsIn({ d, kernel })) d.words[threadAt(task) + Thread.options] = 0;
   unhalt(s.world);
   // Those that nobody has looked at wait for the first debugger too.
-  for (const thread of threadsIn({ d, kernel })) if (isStopped(s.world, thread)) resume(s.world, thread, goOn);
+  for (const thread of threadsIn({ d, kernel }))
+    if (isStopped(s.world, thread)) resume(s.world, thread, leavingWith(s, thread));
 }
 
 export const runPackets: readonly PacketRow[] = [

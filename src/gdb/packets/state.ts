@@ -1,6 +1,13 @@
 // Registers and memory.
 import { hartOf } from "../../debug/memory.ts";
-import { readRegister, registerBytes, registerOffsets, registers, writeRegister } from "../../debug/registers.ts";
+import {
+  readRegister,
+  registerBytes,
+  registerOffsets,
+  registers,
+  writableRegisters,
+  writeRegister,
+} from "../../debug/registers.ts";
 import { binary, fromHex, parseNumber, toHex } from "../codec.ts";
 import { type PacketRow, packet } from "../row.ts";
 import {
@@ -15,10 +22,10 @@ import {
   write,
 } from "../session.ts";
 
-/** What `g` answers: all registers of a hart. */
+/** What `g` answers: all registers of a hart but its counters, which change by themselves. */
 export function allRegisters(words: Int32Array): string {
   const all = Buffer.alloc(registerBytes);
-  registers.forEach((_, n) => void all.set(readRegister(words, n), registerOffsets[n]!));
+  for (let n = 0; n < writableRegisters; n++) all.set(readRegister(words, n), registerOffsets[n]!);
   return toHex(all);
 }
 
@@ -64,7 +71,7 @@ export const statePackets: readonly PacketRow[] = [
     withRegisters(s, (words) => {
       const bytes = fromHex(rest);
       if (bytes === undefined || bytes.length > registerBytes) return EINVAL;
-      registers.forEach(({ bits }, n) => {
+      registers.slice(0, writableRegisters).forEach(({ bits }, n) => {
         const at = registerOffsets[n]!;
         if (at + bits / 8 <= bytes.length) writeRegister(words, n, bytes.subarray(at, at + bits / 8));
       });
@@ -82,7 +89,7 @@ export const statePackets: readonly PacketRow[] = [
       const [number, value = ""] = rest.split("=");
       const n = parseNumber(number);
       const bytes = fromHex(value);
-      if (n === undefined || n >= registers.length || bytes?.length !== registers[n]!.bits / 8) return EINVAL;
+      if (n === undefined || n >= writableRegisters || bytes?.length !== registers[n]!.bits / 8) return EINVAL;
       writeRegister(words, n, bytes);
       return "OK";
     }),

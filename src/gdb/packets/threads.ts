@@ -2,6 +2,7 @@
 
 import { getPc, hartAt } from "../../cpu/hart.ts";
 import { hartOf } from "../../debug/memory.ts";
+import { Thread, ThreadOption, threadAt } from "../../debug/state.ts";
 import type { GuestThread } from "../../debug/world.ts";
 import { isStopped, recordOf, sleeps, threadName } from "../../debug/world.ts";
 import { auxvOf, processAt } from "../../linux/processes.ts";
@@ -14,7 +15,9 @@ import {
   EINVAL,
   ESRCH,
   error,
+  everything,
   findThread,
+  means,
   parseThreadId,
   read,
   type Session,
@@ -62,6 +65,25 @@ function threadStorage(s: Session, t: GuestThread, module: number): number | und
   return block === undefined || block >= 2 ** 48 || block === 0 ? undefined : block;
 }
 
+const everyOption = ThreadOption.clone | ThreadOption.exit;
+
+/** `;OPTIONS[:THREAD][…]`: the first that means a thread counts for it; others keep what they have. */
+function setOptions(s: Session, rest: string): string {
+  const parts = rest.split(";").slice(1);
+  const given = parts.map((part) => {
+    const [options, thread] = part.split(":");
+    return { options: parseNumber(options), id: thread === undefined ? everything : parseThreadId(thread) };
+  });
+  const { words } = s.world.d;
+  for (const { options, id } of given)
+    if (options === undefined || options > everyOption || id === undefined) return EINVAL;
+  for (const t of debugged(s)) {
+    const chosen = given.find(({ id }) => means(id!, t));
+    if (chosen !== undefined) words[threadAt(t.task) + Thread.options] = chosen.options!;
+  }
+  return given.length === 0 ? EINVAL : "OK";
+}
+
 export const threadPackets: readonly PacketRow[] = [
   packet("qC", "the current thread", (s) => {
     const t = currentThread(s);
@@ -88,7 +110,13 @@ export const threadPackets: readonly PacketRow[] = [
     if (id === undefined) return EINVAL;
     return findThread(s, id) === undefined ? ESRCH : "OK";
   }),
-  packet("qAttached", "whether the program was there before the debugger", () => "0"),
+  packet(
+    "QThreadOptions",
+    "tell of what single threads do: 1 they make others, 2 they end",
+    setOptions,
+    "QThreadOptions=3",
+  ),
+  packet("qAttached", "whether the program ran before the debugger came", (s) => (s.attached ? "1" : "0")),
   packet("qGetTLSAddr", "where a thread has a variable of its own", (s, rest) => {
     const [thread = "", offset, linkMap] = rest.slice(1).split(",");
     const id = parseThreadId(thread);

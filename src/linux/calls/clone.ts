@@ -1,6 +1,5 @@
 // clone and clone3: arguments and what they must not be, by the rules of Linux's kernel/fork.c. Threads are made by
-// threads.ts, processes by fork.ts. A process that shares memory and handlers with another (CLONE_SIGHAND without
-// CLONE_THREAD) begins with these handlers, but does not share what becomes of them.
+// threads.ts, processes by fork.ts.
 
 import { readable } from "../../memory/guest-memory.ts";
 import { errno } from "../errno.ts";
@@ -11,8 +10,10 @@ import { ProcessField, type ProcessRecord } from "../processes.ts";
 import { isTraced, TraceEvent, wantsEvent } from "../ptrace.ts";
 import { stopAtEvent } from "../ptrace-stops.ts";
 import { type CallRow, call, type Kind } from "../row.ts";
+import { sharesActions } from "../sighand.ts";
 import { Sig, sigMax, signalName } from "../siginfo.ts";
 import type { Task } from "../task.ts";
+import { unshareTable } from "../thread-tables.ts";
 import { type NewThread, startThread } from "../threads.ts";
 import { storeWords, u64 } from "../words.ts";
 
@@ -67,6 +68,7 @@ interface Request {
 
 /** Programs that make no process need nothing of that. */
 const loadFork = () => require("../fork.ts") as typeof import("../fork.ts");
+const loadElsewhere = () => require("../exec-elsewhere.ts") as typeof import("../exec-elsewhere.ts");
 
 function start(t: Task, request: Request): number {
   const { flags, stack, parentTid, childTid, tls } = request;
@@ -85,10 +87,12 @@ function start(t: Task, request: Request): number {
     childTid: where(Clone.CHILD_SETTID, childTid),
     clearTid: where(Clone.CHILD_CLEARTID, childTid),
     traced: event !== 0 || has(Clone.PTRACE),
+    sharesFds: has(Clone.FILES),
+    sharesFiles: has(Clone.FS),
   };
   if (!has(Clone.THREAD)) return makeProcess(t, request, begins, event);
-  // A thread with descriptors or a working directory of its own cannot be had.
-  if (!has(Clone.FS) || !has(Clone.FILES) || has(Clone.VFORK) || has(Clone.PIDFD)) return -errno.ENOSYS;
+  if (has(Clone.PIDFD)) return -errno.EINVAL;
+  if (has(Clone.VFORK)) return -errno.ENOSYS;
   const tid = startThread(t, begins);
   if (tid > 0 && event !== 0) stopAtEvent(t, event, tid);
   return tid;
@@ -120,9 +124,8 @@ function makeProcess(
     exitSignal: signal > sigMax ? 0 : signal,
     isSibling: has(Clone.PARENT),
     sharesSpace: has(Clone.VM),
-    sharesFds: has(Clone.FILES),
-    sharesFiles: has(Clone.FS),
     isVfork: has(Clone.VFORK),
+    sharesHandlers: has(Clone.SIGHAND),
     clearsHandlers,
     begun: (pid) => {
       t.process.tracer?.made(t, pid, has(Clone.VFORK));
@@ -205,16 +208,16 @@ function clone3(t: Task, addr: number, bytes: number): number {
 /** What unshare knows beside namespaces. */
 const parts = Clone.THREAD | Clone.FS | Clone.SIGHAND | Clone.VM | Clone.FILES | Clone.SYSVSEM;
 
-/** Threads of a process have the same descriptors and view of the file system always: one of several cannot have its own. */
 function unshare(t: Task, wanted: number): number {
   const has = (bit: number): boolean => (wanted & bit) !== 0;
   if ((wanted & ~(parts | namespaces | NEWTIME)) !== 0) return -errno.EINVAL;
   const threads = t.process.record.i32[ProcessField.threadCount]!;
   if (has(Clone.THREAD | Clone.SIGHAND | Clone.VM) && threads > 1) return -errno.EINVAL;
-  if (has(Clone.VM) && t.process.site.pool !== undefined && loadFork().sharesMemory(t)) return -errno.EINVAL;
-  if (has(namespaces | NEWTIME) || (has(Clone.FS | Clone.FILES) && threads > 1)) return -errno.EPERM;
-  const error = has(Clone.FS) ? loadFork().unshareFiles(t.process) : 0;
-  return error < 0 || !has(Clone.FILES) ? error : loadFork().unshareFds(t.process);
+  if (has(Clone.SIGHAND | Clone.VM) && sharesActions(t.process.record)) return -errno.EINVAL;
+  if (has(Clone.VM) && t.process.site.pool !== undefined && loadElsewhere().sharesMemory(t)) return -errno.EINVAL;
+  if (has(namespaces | NEWTIME)) return -errno.EPERM;
+  const error = has(Clone.FS) ? unshareTable(t, "files") : 0;
+  return error < 0 || !has(Clone.FILES) ? error : unshareTable(t, "fds");
 }
 
 const names = flagSet(Object.fromEntries(Object.entries(Clone).map(([name, bit]) => [`CLONE_${name}`, bit])));

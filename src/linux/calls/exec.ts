@@ -12,7 +12,7 @@ import { readString } from "../../memory/guest-memory.ts";
 import { clear } from "../../memory/map.ts";
 import { becomeAlone } from "../alone.ts";
 import { idsOf } from "../attributes.ts";
-import { errno } from "../errno.ts";
+import { errno, errnoName } from "../errno.ts";
 import { mapProgram, placeError } from "../exec.ts";
 import { resetForExec } from "../exec-state.ts";
 import { releaseMaker } from "../exit.ts";
@@ -24,15 +24,15 @@ import { environment, strings } from "../kinds-exec.ts";
 import { limitOf, Resource } from "../limits.ts";
 import { Look, type Place, resolve } from "../paths.ts";
 import { startProgram } from "../process.ts";
-import { ProcessField } from "../processes.ts";
 import { checkPermission, discard, type Packed, pack, prepareProgram, unpack } from "../program.ts";
 import { noteExecutor, stopAtExec } from "../ptrace-stops.ts";
 import { type CallRow, call } from "../row.ts";
+import { leaveRseq } from "../rseq.ts";
 import { kernelInfo, Sig } from "../siginfo.ts";
 import { deliverSignals } from "../signal-delivery.ts";
 import { forceSignal } from "../signals.ts";
-import { tableUsers } from "../tables.ts";
 import type { Task } from "../task.ts";
+import { unshareTable } from "../thread-tables.ts";
 import { loadWords, u64 } from "../words.ts";
 
 const At = { SYMLINK_NOFOLLOW: 0x100, EMPTY_PATH: 0x1000, EXECVE_CHECK: 0x10000 } as const;
@@ -133,25 +133,39 @@ function loadStrings(t: Task, address: number, most: number): string[] | number 
 
 /** Has the thread run a program that can run, in place of all that its process was. */
 function beginProgram(t: Task, program: Packed): number {
-  const { tables } = t.process.site.bundle;
-  const shared = tableUsers(tables, "fds", t.process.record.i32[ProcessField.fdsTable]!) > 1;
-  const error = shared ? loadFork().unshareFds(t.process) : 0;
   noteExecutor(t);
-  if (error < 0 || !becomeAlone(t)) {
+  // While the call can still fail.
+  let slot = isShared(t) ? loadElsewhere().claimMemory(t.process) : nowhere;
+  if (slot < nowhere || !becomeAlone(t)) {
     discardPacked(program);
-    return error;
+    if (slot < nowhere) return slot;
+    if (slot !== nowhere) loadElsewhere().giveUp(t.process, slot);
+    return 0;
   }
   endFutexes(t);
-  if (!isShared(t)) return execHere(t, program);
-  const result = loadFork().moveToOwnMemory(t, program);
-  if (result < 0) discardPacked(program);
-  return result;
+  leaveRseq(t);
+  const shares = isShared(t);
+  // Others may have begun to share the memory, or have left it.
+  if (shares && slot === nowhere) slot = loadElsewhere().claimMemory(t.process);
+  if (!shares && slot !== nowhere) loadElsewhere().giveUp(t.process, slot);
+  const error = shares && slot < 0 ? slot : unshareTable(t, "fds");
+  if (error < 0) {
+    if (shares && slot >= 0) loadElsewhere().giveUp(t.process, slot);
+    discardPacked(program);
+    return kill(t, `${program.execfn}: it does not start (${errnoName(-error)})`);
+  }
+  if (!shares) return execHere(t, program);
+  loadElsewhere().moveTo(t, slot, program);
+  return 0;
 }
 
-/** Whether others use the memory too: then the next program needs another. */
-const isShared = (t: Task): boolean => t.process.site.pool !== undefined && loadFork().sharesMemory(t);
+/** In place of the slot of a worker. Errors are less. */
+const nowhere = -1;
 
-const loadFork = () => require("../fork.ts") as typeof import("../fork.ts");
+/** Whether others use the memory too: then the next program needs another. */
+const isShared = (t: Task): boolean => t.process.site.pool !== undefined && loadElsewhere().sharesMemory(t);
+
+const loadElsewhere = () => require("../exec-elsewhere.ts") as typeof import("../exec-elsewhere.ts");
 
 const discardPacked = ({ program, interpreter }: Packed): void => {
   for (const file of [program, interpreter]) if (file !== undefined) host("close", file.fd);
@@ -168,16 +182,19 @@ export function execHere(t: Task, packed: Packed): number {
   clear(space, undefined);
   const program = unpack(packed);
   const loaded = isFileError(program) ? program : mapProgram(space, program, idsOf(attributes));
-  if (isFileError(loaded)) {
-    complain(loaded.message);
-    forceSignal(t, kernelInfo(Sig.SEGV), true);
-    // On another worker nobody else does it before the first instruction.
-    deliverSignals(t);
-    return 0;
-  }
+  if (isFileError(loaded)) return kill(t, loaded.message);
   startProgram(t, loaded);
   t.process.tracer?.executed(t);
   stopAtExec(t);
+  return 0;
+}
+
+/** The end of a process that can neither go on nor begin its next program. */
+function kill(t: Task, why: string): number {
+  complain(why);
+  forceSignal(t, kernelInfo(Sig.SEGV), true);
+  // On another worker nobody else does it before the first instruction.
+  deliverSignals(t);
   return 0;
 }
 

@@ -11,6 +11,7 @@ import type { ProcessRecord } from "../processes.ts";
 import { type CallRow, call } from "../row.ts";
 import { guestProcess, whois } from "../targets.ts";
 import type { Task } from "../task.ts";
+import { taskAt, threadsOf } from "../tasks.ts";
 import { loadWords, storeWords } from "../words.ts";
 
 const pairWords = 4;
@@ -29,8 +30,10 @@ function change(t: Task, process: ProcessRecord, resource: Resource, pair: Int32
   // As words: numbers above 2**53 would not keep all their bits.
   limits.words.set(pair, resource * pairWords);
   if (resource !== Resource.NOFILE) return 0;
-  const tables = tablesOf(t, { process, thread: t.record, whole: true });
-  if (tables !== undefined) tables.fds.limit = Math.min(soft, maxFds);
+  for (const thread of threadsOf(t.process.kernel, process.index)) {
+    const tables = tablesOf(t, { process, thread: taskAt(t.process.kernel, thread), whole: false });
+    if (tables !== undefined) tables.fds.limit = Math.min(soft, maxFds);
+  }
   return 0;
 }
 

@@ -26,6 +26,7 @@ import {
   syncFlags,
 } from "../kinds-memory.ts";
 import { type CallRow, call } from "../row.ts";
+import { restartSections } from "../rseq.ts";
 import type { Task } from "../task.ts";
 import { loadWords, storeWords } from "../words.ts";
 
@@ -157,12 +158,26 @@ const barrierCommands =
   Barrier.PRIVATE_EXPEDITED |
   Barrier.REGISTER_PRIVATE_EXPEDITED;
 
+/** Those that restart critical sections, which are none of the host's. */
+const ofSections = Barrier.PRIVATE_EXPEDITED_RSEQ | Barrier.REGISTER_PRIVATE_EXPEDITED_RSEQ;
+
 /** The host's barrier reaches every thread of the emulator, and so every thread of the guest. */
 function membarrier(t: Task, command: number, flags: number): number {
-  if (flags !== 0) return -errno.EINVAL;
+  // The number of a CPU follows, which bounds what need not be bounded.
+  const namesCpu = command === Barrier.PRIVATE_EXPEDITED_RSEQ && flags === 1;
+  if (flags !== 0 && !namesCpu) return -errno.EINVAL;
   if (command === Barrier.QUERY) {
     const supported = host("membarrier", Barrier.QUERY);
-    return supported < 0 ? supported : supported & barrierCommands;
+    return supported < 0 ? supported : (supported & barrierCommands) | ofSections;
+  }
+  if (command === Barrier.REGISTER_PRIVATE_EXPEDITED_RSEQ) {
+    Atomics.or(t.process.space.head, Head.membarrier, command);
+    return 0;
+  }
+  if (command === Barrier.PRIVATE_EXPEDITED_RSEQ) {
+    if (!(t.process.space.head[Head.membarrier]! & Barrier.REGISTER_PRIVATE_EXPEDITED_RSEQ)) return -errno.EPERM;
+    restartSections(t);
+    return 0;
   }
   if ((command & barrierCommands) !== command || command < 0 || (command & (command - 1)) !== 0) return -errno.EINVAL;
   const { head } = t.process.space;

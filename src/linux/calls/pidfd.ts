@@ -68,7 +68,7 @@ function pidfdGetfd(t: Task, pidfd: number, number: number, options: number): nu
   if (typeof target === "number") return target;
   if ("host" in target) return -errno.EPERM;
   if (target === t.process.record) return duplicate(t.process.fds, number, 0, true);
-  if (!isAlive(target)) return -errno.ESRCH;
+  if (!isAlive(target) || target.i32[ProcessField.fdsTable]! < 0) return -errno.ESRCH;
   if (!mayTakeFrom(t, target)) return -errno.EPERM;
   const theirs = fdsOf(t.process.site, target);
   const h = hostFd(theirs, number);

@@ -20,7 +20,6 @@ import {
 } from "../kinds-poll.ts";
 import { sigset } from "../kinds-signal.ts";
 import { timespec } from "../kinds-time.ts";
-import { ProcessField } from "../processes.ts";
 import { type CallRow, call } from "../row.ts";
 import { Sig } from "../siginfo.ts";
 import { registerSignalFd } from "../signalfd-table.ts";
@@ -217,8 +216,8 @@ function epollCtl(t: Task, epfd: number, op: number, fdNumber: number, addr: num
     records.i32[hostData / 4] = words[2]!;
     records.i32[hostData / 4 + 1] = words[3]!;
   }
-  const { kernel, record, site, fds } = t.process;
-  const name = epollName(fds, kernel, site.bundle.tables, record.i32[ProcessField.fdsTable]!, fdNumber);
+  const { kernel, site, fds, fdsTable } = t.process;
+  const name = epollName(fds, kernel, site.bundle.tables, fdsTable, fdNumber);
   if (name < 0) return name;
   const result = host("epoll_ctl", set, op, name, records.address);
   if (result === 0 && op === EPOLL_CTL_ADD) setRegisteredFd(fds, fdNumber, name);

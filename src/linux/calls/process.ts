@@ -1,7 +1,7 @@
 // The life of a process: its end, and its threads' registrations with the kernel. Threads and processes are made by clone.ts.
 import { host } from "../../host/syscall.ts";
 import { errno } from "../errno.ts";
-import { int, pointer, size, uint } from "../kinds.ts";
+import { int, pointer, size } from "../kinds.ts";
 import { type CallRow, call } from "../row.ts";
 import { exitProcess } from "../signals.ts";
 import { whois } from "../targets.ts";
@@ -40,14 +40,10 @@ function getRobustList(t: Task, pid: number, head: number, length: number): numb
     : -errno.EFAULT;
 }
 
-const notHere = (): number => -errno.ENOSYS;
-
-/** rseq is refused: threads on two workers may share a CPU, and none could restart the other's critical section. */
 export const processCalls: readonly CallRow[] = [
   call(93, "exit", [int], "never", "quick", exit),
   call(94, "exit_group", [int], "never", "quick", exitGroup),
   call(96, "set_tid_address", [pointer], "int", "quick", setTidAddress),
   call(99, "set_robust_list", [pointer, size], "none", "quick", setRobustList),
   call(100, "get_robust_list", [int, pointer, pointer], "none", "quick", getRobustList),
-  call(293, "rseq", [pointer, uint, int, uint], "none", "quick", notHere),
 ];

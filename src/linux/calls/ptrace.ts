@@ -30,6 +30,7 @@ import { callInfo, callInfoBytes, readSet, setBytes, setCallInfo, writeSet } fro
 import { State } from "../records.ts";
 import { readMemory, writeMemory } from "../remote-memory.ts";
 import { type CallRow, call } from "../row.ts";
+import { rseqConfiguration } from "../rseq.ts";
 import { infoWords, kernelInfo, Sig, type SigInfo, sigMax } from "../siginfo.ts";
 import { findQueued, signalPool } from "../signal-queue.ts";
 import { bit, sendSignal, TaskWord } from "../signals.ts";
@@ -324,9 +325,10 @@ const setSyscallInfo: Handler = (t, tracee, bytes, data) => {
 
 const rseqBytes = 24;
 
-/** No thread has registered anything: rseq is refused. */
-const getRseq: Handler = (t, _tracee, bytes, data) =>
-  copyTo(t.memory, data, new Uint8Array(Math.min(rseqBytes, bytes))) ? rseqBytes : -errno.EFAULT;
+const getRseq: Handler = (t, tracee, bytes, data) => {
+  const said = new Uint8Array(rseqConfiguration(tracee).buffer, 0, Math.min(rseqBytes, bytes));
+  return copyTo(t.memory, data, said) ? rseqBytes : -errno.EFAULT;
+};
 
 // ---- the call
 

@@ -10,6 +10,7 @@ import { int, oneOf, pointer, uint } from "../kinds.ts";
 import { timespecOut } from "../kinds-time.ts";
 import { ProcessField } from "../processes.ts";
 import { type CallRow, call } from "../row.ts";
+import { cpusChange } from "../rseq.ts";
 import { hostThread, schedulingChanges } from "../scheduling.ts";
 import { guestProcesses } from "../targets.ts";
 import type { Task } from "../task.ts";
@@ -51,7 +52,9 @@ function schedSetaffinity(t: Task, pid: number, length: number, addr: number): n
   if (tid === undefined) return -errno.ESRCH;
   bytes.set(mask);
   schedulingChanges(t);
-  return host("sched_setaffinity", tid, count, address);
+  const result = host("sched_setaffinity", tid, count, address);
+  if (result === 0 && tid === 0) cpusChange(t);
+  return result;
 }
 
 function schedGetscheduler(t: Task, pid: number): number {

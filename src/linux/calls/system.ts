@@ -2,7 +2,7 @@
 // unprivileged process of any Linux is refused.
 import { release } from "node:os";
 import { addressOf, host } from "../../host/syscall.ts";
-import { accessibleLength, copyTo, Page, writable } from "../../memory/guest-memory.ts";
+import { accessibleLength, addressLimit, copyTo, Page, writable } from "../../memory/guest-memory.ts";
 import { Attr, attribute, privileged } from "../attributes.ts";
 import { type ErrnoName, errno } from "../errno.ts";
 import { flags, pointer, size, uint } from "../kinds.ts";
@@ -32,13 +32,20 @@ function uname(t: Task, addr: number): number {
 }
 
 const sysinfoWords = 28;
+/** Words of two: bytes of memory in all, free, shared, and of buffers. */
+const memoryWords = [8, 10, 12, 14] as const;
 
 function sysinfo(t: Task, addr: number): number {
   const words = new Int32Array(new ArrayBuffer(sysinfoWords * 4));
   const result = host("sysinfo", addressOf(words));
   if (result < 0) return result;
+  // Programs that size themselves by the machine's memory, as Java's heap does, would ask for more than they can address.
+  for (const word of memoryWords) if (words[word + 1] !== 0) words.set(addressable, word);
   return storeWords(t, addr, words) ? 0 : -errno.EFAULT;
 }
+
+/** As two words: what a process has room for. */
+const addressable = [addressLimit, 0] as const;
 
 const largestRequest = 2 ** 31 - 1;
 

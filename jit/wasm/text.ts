@@ -1,4 +1,4 @@
-// The text of a WebAssembly module's functions, for goldens: what an operation takes from the stack is written as its
+// The text of a WebAssembly module's functions, for people and for goldens: what an operation takes from the stack is written as its
 // operands, so that a line is a statement. Knows the opcodes that the emitter uses, and throws at others.
 // Follows the binary format of the WebAssembly core specification 3.0, with threads and wide arithmetic.
 
