@@ -37,6 +37,30 @@ export function headOf(t: Tree, indexOf: ReadonlyMap<Block, number>): number {
   return t.kind === "block" ? headOf(t.inner, indexOf) : indexOf.get(t.block)!;
 }
 
+/** The blocks of a tree that go back to the loop of that label. */
+export function waysBack(t: Tree, label: number): Block[] {
+  const through = (w: Way, from: Block): Block[] =>
+    w.kind === "inline" ? waysBack(w.tree, label) : w.kind === "continue" && w.label === label ? [from] : [];
+  switch (t.kind) {
+    case "loop":
+      return waysBack(t.body, label);
+    case "block":
+      return [...waysBack(t.inner, label), ...waysBack(t.after, label)];
+    case "code":
+      return through(t.to, t.block);
+    case "branch": {
+      const both = [...through(t.taken, t.block), ...through(t.otherwise, t.block)];
+      return [...new Set(both)];
+    }
+    case "call":
+      return through(t.next, t.block);
+    case "switch":
+      return [...new Set(t.ways.flatMap(({ way }) => through(way, t.block)))];
+    case "indirect":
+      return [];
+  }
+}
+
 /** Blocks that control can reach, in reverse postorder: predecessors first, but for loops. */
 function reversePostorder(region: Region): number[] {
   const order: number[] = [];
@@ -134,4 +158,4 @@ export function structure(region: Region): Tree {
   return treeOf(0);
 }
 
-sparing({ reversePostorder, structure });
+sparing({ reversePostorder, structure, waysBack });

@@ -62,6 +62,8 @@ export const tuning = {
   ranges: { heat: eager ? 2 : 200, kept: 16 },
   /** Registers that are kept in locals in a loop, of its own and of the loops around it: somewhat fewer than the host has. */
   loopRegisters: { x: 12, f: 14 },
+  /** Addresses that go one way in a loop, by it, of which it is kept in locals how far they are good. */
+  limits: 6,
   /** Ways back to the head of a loop that become loops of their own in WebAssembly. */
   nestedLoops: 4,
   /** Addresses that regions go to, or begin at, of which links are kept. */

@@ -16,6 +16,7 @@ import {
   get,
   i32,
   i64,
+  i64Big,
   memory,
   op,
   open,
@@ -26,7 +27,7 @@ import {
   temp,
 } from "./code.ts";
 import { I32, I64 } from "./encoder.ts";
-import type { Fact, Site } from "./site.ts";
+import type { Fact, Limit, Site } from "./site.ts";
 
 /** Facts that lie farther from the register's value are dropped: the value itself must be a good address. */
 const reach = 32768;
@@ -82,8 +83,11 @@ export function meet(a: ReadonlyMap<number, Fact>, b: ReadonlyMap<number, Fact>)
 
 const plain = { read: Page.plainRead, write: Page.plainWrite } as const;
 
-/** Leaves the region where not all of the `length` bytes at the address on the stack, an i64, may be accessed. */
-function check(s: Site, length: number, kind: Access, loose = false): void {
+/**
+ * Leaves the region where not all of the `length` bytes at the address on the stack, an i64, may be accessed. `seldom`: there
+ * need be no shorter way for aligned addresses.
+ */
+function check(s: Site, length: number, kind: Access, { loose = false, seldom = false } = {}): void {
   const c = s.code;
   const at = temp(c, I64);
   /** Pushes what is plain on the page of the byte that lies so far behind. */
@@ -110,30 +114,32 @@ function check(s: Site, length: number, kind: Access, loose = false): void {
   open(c, op.block);
   const odd = c.depth;
   open(c, op.block);
-  const turned = bits > 0 ? temp(c, I64) : at;
-  get(c, at);
-  if (bits > 0) {
-    i64(c, bits);
-    put(c, 0x8a); // i64.rotr
-    tee(c, turned);
-  }
-  i64(c, 2 ** (32 - bits) - 1);
-  put(c, 0x56); // i64.gt_u
-  brIf(c, odd, false);
-  get(c, turned);
-  put(c, 0xa7);
-  i32(c, 12 - bits);
-  put(c, 0x76); // i32.shr_u
-  access(c, 0x2d, memory.pages);
-  if (!single) {
-    plainAt(length - 1, false);
+  if (!seldom || !(single && length > 1)) {
+    const page = temp(c, I64);
+    get(c, at);
+    if (bits > 0) {
+      i64(c, bits);
+      put(c, 0x8a); // i64.rotr
+    }
+    i64(c, 12 - bits);
+    put(c, 0x88);
+    tee(c, page);
+    i64(c, 0xfffff);
+    put(c, 0x56); // i64.gt_u
+    brIf(c, odd, false);
+    get(c, page);
+    put(c, 0xa7);
+    access(c, 0x2d, memory.pages);
+    if (!single) {
+      plainAt(length - 1, false);
+      put(c, 0x71);
+    }
+    i32(c, plain[kind]);
     put(c, 0x71);
+    brIf(c, fine, true);
+    // An aligned one lies within a page.
+    if (s.watched && single) passWatched(s, at, { length, kind, loose }, fine, odd);
   }
-  i32(c, plain[kind]);
-  put(c, 0x71);
-  brIf(c, fine, true);
-  // An aligned one lies within a page.
-  if (s.watched && single) passWatched(s, at, { length, kind, loose }, fine, odd);
   end(c);
   if (single && length > 1) {
     get(c, at);
@@ -298,13 +304,18 @@ export function address(s: Site, n: Node, size: 0 | 1 | 2 | 3, kind: Access): nu
     const own: Fact = { low: offset, high: offset + 2 ** size, write: kind === "write" };
     const wider = s.ahead(base);
     const fact = wider !== undefined && covers(wider, offset, 2 ** size, kind) ? wider : own;
-    get(c, s.x(base));
-    if (fact.low !== 0) {
-      i64(c, fact.low);
-      put(c, 0x7c);
-    }
     const loose = s.watched && fact.high - fact.low > 2 ** size;
-    check(s, fact.high - fact.low, fact.write ? "write" : "read", loose);
+    const whole = (seldom: boolean): void => {
+      get(c, s.x(base));
+      if (fact.low !== 0) {
+        i64(c, fact.low);
+        put(c, 0x7c);
+      }
+      check(s, fact.high - fact.low, fact.write ? "write" : "read", { loose, seldom });
+    };
+    const limit = s.limit(base, fact);
+    if (limit === undefined) whole(false);
+    else withinLimit(s, base, limit, whole);
     s.facts.set(base, { ...fact, loose });
   }
   const push = (): void => {
@@ -319,7 +330,70 @@ export function address(s: Site, n: Node, size: 0 | 1 | 2 | 3, kind: Access): nu
   return offset;
 }
 
-const covers = (fact: Fact | undefined, offset: number, size: number, kind: Access): boolean =>
+/** Checks an address in a register in full, by `whole`, only where it is beyond its limit, which then moves on to the end of the page. */
+function withinLimit(s: Site, base: number, limit: Limit, whole: (seldom: boolean) => void): void {
+  const c = s.code;
+  const fine = c.depth;
+  open(c, op.block);
+  get(c, s.x(base));
+  get(c, limit.local);
+  put(c, limit.down ? 0x55 : 0x54); // i64.gt_s, i64.lt_u
+  brIf(c, fine, true);
+  whole(true);
+  get(c, s.x(base));
+  if (limit.down) {
+    // The page's beginning, less `low`, less 1.
+    i64(c, limit.low);
+    put(c, 0x7c);
+    i64(c, -4096);
+    put(c, 0x83);
+    i64(c, -1 - limit.low);
+  } else {
+    // The page's last byte, less `high`, plus 2.
+    i64(c, limit.high - 1);
+    put(c, 0x7c);
+    i64(c, 4095);
+    put(c, 0x84);
+    i64(c, 2 - limit.high);
+  }
+  put(c, 0x7c);
+  set(c, limit.local);
+  end(c);
+}
+
+/**
+ * Sets a limit for the address on the stack, which is what an access is likely to begin with: so that loops which go round
+ * few times have no branch that is hard to foresee. The address may be any, and nothing is left where it is none.
+ */
+export function presetLimit(c: Code, { low, high, write, down, local }: Limit): void {
+  const at = temp(c, I64);
+  const first = down ? high - 1 : low;
+  if (first !== 0) {
+    i64(c, first);
+    put(c, 0x7c);
+  }
+  tee(c, at);
+  i64(c, down ? -4096 : 4095);
+  put(c, down ? 0x83 : 0x84);
+  i64(c, down ? -1 - low : 2 - high);
+  put(c, 0x7c);
+  i64Big(c, down ? 2n ** 63n - 1n : 0n);
+  get(c, at);
+  put(c, 0xa7);
+  i32(c, 12);
+  put(c, 0x76);
+  access(c, 0x2d, memory.pages);
+  i32(c, plain[write ? "write" : "read"]);
+  put(c, 0x71);
+  i32(c, 0);
+  get(c, at);
+  i64(c, 32);
+  put(c, 0x88, 0x50, op.select); // i64.shr_u, i64.eqz
+  put(c, op.select);
+  set(c, local);
+}
+
+export const covers = (fact: Fact | undefined, offset: number, size: number, kind: Access): boolean =>
   fact !== undefined && fact.low <= offset && offset + size <= fact.high && (fact.write || kind === "read");
 
 /** As `address`, into a local, for an atomic access: an unaligned one is the interpreter's, which makes it a trap. */

@@ -7,7 +7,7 @@ import { isPcRelative } from "../../src/isa/vocabulary.ts";
 import { type Block, type Instruction, isDispatch, type Region } from "../region.ts";
 import { factsOf } from "../rows.ts";
 import { sparing } from "../sparing.ts";
-import { headOf, structure, type Tree, type Way } from "../structure.ts";
+import { headOf, structure, type Tree, type Way, waysBack } from "../structure.ts";
 import { tuning } from "../tuning.ts";
 import * as checks from "./checks.ts";
 import { ahead, carry, meet } from "./checks.ts";
@@ -43,13 +43,14 @@ import { type Environment, type Manner, usual } from "./environment.ts";
 import * as floats from "./floats.ts";
 import { readCare } from "./floats.ts";
 import * as flow from "./flow.ts";
-import { accessesOf, type Flow, flowOf, none, numbersOf, type Registers, union, without } from "./flow.ts";
+import { accessesOf, type Flow, flowOf, none, numbersOf, type Registers, reach, union, without } from "./flow.ts";
 import { helperType, memoryImport } from "./helpers.ts";
 import * as jumps from "./jumps.ts";
 import { lookUp, recordJump, tellApart } from "./jumps.ts";
 import { regionType, stubSlot } from "./links.ts";
 import { emit, emitters } from "./lowering.ts";
 import type { Fact, Site } from "./site.ts";
+import * as walks from "./walks.ts";
 
 /**
  * Answers the pc to go on at (an int32); it has added the number of executed instructions to what the hart says of them.
@@ -97,6 +98,10 @@ interface Emitter {
   readonly floats: boolean;
   /** Levels of loops, by the number of the block that comes back to the loop, and the loop's. */
   readonly loops: Map<string, number>;
+  /** The loops around the code that is being emitted, the outermost first. */
+  readonly around: walks.Level[];
+  /** The number of the block that is being emitted. */
+  block: number;
   /** Levels of labelled blocks, by their number. */
   readonly blocks: Map<number, number>;
   /** Sets of registers to be stored where the region is left to the interpreter. */
@@ -144,6 +149,8 @@ function emitRegion(
     careful: undefined,
     floats: region.blocks.some((b) => b.code.some((at) => factsOf(at).floats)),
     loops: new Map(),
+    around: [],
+    block: 0,
     blocks: new Map(),
     leaving: [],
     helper,
@@ -294,11 +301,16 @@ function emitTree(e: Emitter, t: Tree): void {
       const outermost = c.depth;
       // Behind a switch one way is as good as another.
       const nested = isDispatch(e.region.blocks[t.label]!) ? 1 : Math.min(back.length, tuning.nestedLoops);
-      for (let i = 0; i < nested; i++) open(c, op.loop);
+      const outer = e.around.length;
+      for (let i = 0; i < nested; i++) {
+        openLevel(e, t.label, back.slice(i === 0 ? 0 : back.length - nested + i));
+        open(c, op.loop);
+      }
       for (const [i, b] of back.entries())
         e.loops.set(`${e.flow.indexOf.get(b)} ${t.label}`, outermost + Math.max(0, i - (back.length - nested)));
       emitTree(e, t.body);
       for (let i = 0; i < nested; i++) end(c);
+      e.around.length = outer;
       return;
     }
     case "block":
@@ -342,6 +354,26 @@ function emitTree(e: Emitter, t: Tree): void {
     case "switch":
       emitSwitch(e, t);
   }
+}
+
+/** Plans what is to be known of addresses in the loop of a head and some of the ways back to it. */
+function openLevel(e: Emitter, head: number, back: readonly Block[]): void {
+  const within = (b: number): readonly number[] => (b === head ? [] : e.flow.before[b]!);
+  const inside = reach(
+    back.map((b) => e.flow.indexOf.get(b)!),
+    within,
+  ).add(head);
+  // Where some bytes of a page are watched, what is known of one says nothing of the next.
+  const level = e.manner.watched ? undefined : walks.levelOf(e.region, inside);
+  if (level === undefined) return;
+  const x = (r: number): void =>
+    e.known.x & (1 << r) ? get(e.code, xLocal(e, r)) : loadHart(e.code, hart.x + 2 * r, I64);
+  for (const { limit, place, register } of walks.planLimits(e.region, e.around, level, () => newLocal(e.code, I64))) {
+    walks.pushAt(place, register, e.code, x);
+    checks.presetLimit(e.code, limit);
+    release(e.code);
+  }
+  e.around.push(level);
 }
 
 /** To `pc`, wherever that is. */
@@ -423,30 +455,6 @@ function emitCall(e: Emitter, { code, end: ending }: Block): void {
   if (e.floats) readCare(siteOf(e, code, code.length - 1));
 }
 
-/** The blocks of a tree that go back to the loop of that label. */
-function waysBack(t: Tree, label: number): Block[] {
-  const through = (w: Way, from: Block): Block[] =>
-    w.kind === "inline" ? waysBack(w.tree, label) : w.kind === "continue" && w.label === label ? [from] : [];
-  switch (t.kind) {
-    case "loop":
-      return waysBack(t.body, label);
-    case "block":
-      return [...waysBack(t.inner, label), ...waysBack(t.after, label)];
-    case "code":
-      return through(t.to, t.block);
-    case "branch": {
-      const both = [...through(t.taken, t.block), ...through(t.otherwise, t.block)];
-      return [...new Set(both)];
-    }
-    case "call":
-      return through(t.next, t.block);
-    case "switch":
-      return [...new Set(t.ways.flatMap(({ way }) => through(way, t.block)))];
-    case "indirect":
-      return [];
-  }
-}
-
 function emitWay(e: Emitter, w: Way, from: Block): void {
   const c = e.code;
   switch (w.kind) {
@@ -487,6 +495,7 @@ function addCount(e: Emitter, n: number): void {
 /** The code of a block. Leaves the condition of the branch that ends it on the stack, if one does. */
 function emitBlock(e: Emitter, b: Block): void {
   addCount(e, b.code.length);
+  e.block = e.flow.indexOf.get(b)!;
   b.code.forEach((at, i) => {
     // Registers come into their locals before the instruction: within it they may be used on one of two ways.
     const { reads, writes } = accessesOf([at]);
@@ -512,6 +521,7 @@ function siteOf(e: Emitter, code: readonly Instruction[], index: number): Site {
     ahead: (r) => ahead(code, index, r),
     watched: e.manner.watched,
     near: (kind) => localIn(e.near, kind, () => newLocal(e.code, I32)),
+    limit: (r, fact) => walks.limitAt(e.around, { block: e.block, code, index }, r, fact),
     careful: () => (e.careful ??= newLocal(e.code, I32)),
     helper: e.helper,
     leave: () => {
@@ -589,6 +599,6 @@ export function compileRegions(regions: readonly Region[], env: Environment, man
   return regions.map((_, i) => exports[String(i)] as WasmRegion);
 }
 
-sparing({ emitRegion, load, store, enter, exitTo, giveBack, either, emitTree, waysBack, emitWay, emitCall });
+sparing({ emitRegion, load, store, enter, exitTo, giveBack, either, emitTree, emitWay, openLevel, emitCall });
 sparing({ addCount, emitBlock, siteOf, emitInstruction, emitSwitch, emitModule });
-for (const part of [code, encoder, checks, flow, floats, emitters, jumps]) sparing(part);
+for (const part of [code, encoder, checks, flow, floats, emitters, jumps, walks]) sparing(part);

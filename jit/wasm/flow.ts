@@ -63,6 +63,8 @@ export interface Flow {
   /** By the number of its head. */
   readonly loops: ReadonlyMap<number, Loop>;
   readonly indexOf: ReadonlyMap<Block, number>;
+  /** The blocks that control comes from, by the number of the block. */
+  readonly before: readonly (readonly number[])[];
 }
 
 function edgesOf(tree: Tree, indexOf: ReadonlyMap<Block, number>): Edge[] {
@@ -190,11 +192,11 @@ export function flowOf(region: Region, tree: Tree): Flow {
     dirty[b] = now;
     return changed;
   });
-  return { known, dirty, loops, indexOf };
+  return { known, dirty, loops, indexOf, before };
 }
 
 /** What can be reached from `starts`, these included. */
-function reach(starts: readonly number[], next: (b: number) => readonly number[]): Set<number> {
+export function reach(starts: readonly number[], next: (b: number) => readonly number[]): Set<number> {
   const found = new Set(starts);
   for (const b of found) for (const n of next(b)) found.add(n);
   return found;

@@ -317,6 +317,7 @@ function siteOf(l: Loop, instruction: Instruction): Site {
     ahead: () => undefined,
     watched: false,
     near: () => never("near"),
+    limit: () => undefined,
     careful: () => never("careful"),
     helper: never,
     leave: () => br(c, leave),

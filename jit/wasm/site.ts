@@ -12,6 +12,16 @@ export interface Fact {
   readonly loose?: boolean;
 }
 
+/**
+ * Where an address that goes one way in a loop stops to be good: while it is below the local's value (above, where it goes
+ * down), the bytes of the fact around it may be accessed.
+ */
+export interface Limit extends Fact {
+  /** An i64. */
+  readonly local: number;
+  readonly down: boolean;
+}
+
 /** Where an instruction is being lowered. */
 export interface Site {
   readonly code: Code;
@@ -29,6 +39,8 @@ export interface Site {
   readonly watched: boolean;
   /** An i32 local: not 0 once such accesses have come near to what is watched, and look at each address. */
   readonly near: (kind: "read" | "write") => number;
+  /** What tells, for an address in a register that goes one way in a loop, whether the bytes of a fact are known to be good. */
+  readonly limit: (register: number, fact: Fact) => Limit | undefined;
   /** An i32 local: 0 while the usual floating-point operation needs no care; see `pushCare` in float-helpers.ts. */
   readonly careful: () => number;
   /** The index of a function of helpers.ts or of an imported floating-point operation. */

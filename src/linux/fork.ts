@@ -1,6 +1,6 @@
 // How a process comes to have children.
 // - fork: a blank worker (workers.ts) pulls a copy of the memory into its own, while the parent's thread holds the layout lock
-//   and sleeps; then the child's first thread runs there.
+//   and sleeps, and its other threads stay out of guest code; then the child's first thread runs there.
 // - vfork, posix_spawn (CLONE_VM with CLONE_VFORK): the child's first thread runs in place of the parent's, on the same hart in
 //   the same memory, until it executes a program, for which a blank worker takes it over, or ends. Where the parent's ends
 //   before, the child goes on in that memory alone: exit.ts.
@@ -15,7 +15,7 @@ import { hostTid } from "../host/interrupt.ts";
 import { addressOf } from "../host/syscall.ts";
 import { pullSpace, type SpaceSource, sourceOf } from "../memory/copy.ts";
 import { copyTo, refresh } from "../memory/guest-memory.ts";
-import { addRunner, initSharing, withLayout } from "../memory/sharing.ts";
+import { addRunner, holdingThreads, initSharing, withLayout } from "../memory/sharing.ts";
 import { sharedPart } from "../memory/vmas.ts";
 import { withLock } from "../sync/mutex.ts";
 import { startClock, stopClock } from "./accounting.ts";
@@ -288,17 +288,19 @@ function runOn(t: Task, o: NewProcess, child: Child, slot: number): number {
     return absent;
   }
   let result = withLayout(space.sharing, () =>
-    prepare(pool, slot, {
-      pull: {
-        from: sourceOf(space),
-        hart: addressOf(t.hart.i32),
-        stack,
-        tls,
-        childTid,
-        pid: child.pid,
-        process: child.process.index,
-      },
-    } satisfies Order),
+    holdingThreads(space.sharing, () =>
+      prepare(pool, slot, {
+        pull: {
+          from: sourceOf(space),
+          hart: addressOf(t.hart.i32),
+          stack,
+          tls,
+          childTid,
+          pid: child.pid,
+          process: child.process.index,
+        },
+      } satisfies Order),
+    ),
   );
   const isPrepared = result === 0;
   if (isPrepared) result = enter(t, o, child, slot);

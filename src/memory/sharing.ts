@@ -1,6 +1,7 @@
 // How the threads that run in one address space agree on its changes. Two things are shared: the layout lock, which
 // everybody holds who reads or changes the list of mappings; and who runs guest code, by harts, as readers in the sense of
 // read-copy-update: a page-table byte that compiled code has tested is good for it until it is left.
+// Who copies all of the memory keeps them out meanwhile: `holdingThreads`.
 // Who takes rights away changes the page table, and then waits until every such thread has passed a safepoint: `quiesce`.
 // A thread that runs guest code never waits for the layout lock, since its owner may be waiting for that thread.
 import { type Mutex, tryLock, unlock, withLock } from "../sync/mutex.ts";
@@ -9,7 +10,7 @@ import { sequenceOf } from "./change-log.ts";
 import { type GuestMemory, mostHarts } from "./guest-memory.ts";
 
 // Words that the threads share. The readers' part begins on a cache line of its own.
-const Word = { layout: 0, runners: 1, settled: 2, readers: 16 } as const;
+const Word = { layout: 0, runners: 1, settled: 2, held: 3, readers: 16 } as const;
 export const sharingWords = Word.readers + rcuWords(mostHarts);
 
 /** One worker's view. */
@@ -35,6 +36,7 @@ const viewsOf = (words: Int32Array): Omit<Sharing, "readers"> => ({
 export function initSharing(words: Int32Array<SharedArrayBuffer>): void {
   newRcu(mostHarts, words.subarray(Word.readers));
   words[Word.runners] = 1;
+  words[Word.held] = 0;
 }
 
 export const attachSharing = (words: Int32Array): Sharing => ({
@@ -56,6 +58,12 @@ export function enterGuestCode(s: Sharing, hart: number): void {
   if (!isShared(s)) return;
   s.hart = hart;
   goOnline(s.readers, hart);
+  // Who holds threads says so first, and looks who is online after.
+  while (Atomics.load(s.words, Word.held) !== 0) {
+    goOffline(s.readers, hart);
+    Atomics.wait(s.words, Word.held, 1);
+    goOnline(s.readers, hart);
+  }
 }
 
 /** Guest code has been left: nothing that was tested there is relied upon. */
@@ -79,6 +87,22 @@ export function quiesce(s: Sharing, m: GuestMemory): void {
 /** The same, if code was dropped that somebody may execute still. */
 export function quiesceCode(s: Sharing, m: GuestMemory): void {
   if (Atomics.load(s.words, Word.settled) !== sequenceOf(m.log)) quiesce(s, m);
+}
+
+/**
+ * Does something while no thread runs guest code: what is copied then is memory as it was at one moment, or programs would find
+ * half of what another thread was about to do, as on Linux they never do. The layout lock is held. Not called in guest code.
+ */
+export function holdingThreads<T>(s: Sharing, work: () => T): T {
+  if (!isShared(s)) return work();
+  Atomics.store(s.words, Word.held, 1);
+  try {
+    waitForReaders(s.readers, noSlot);
+    return work();
+  } finally {
+    Atomics.store(s.words, Word.held, 0);
+    Atomics.notify(s.words, Word.held);
+  }
 }
 
 /** Does something with the layout lock held, which this worker must not have. */

@@ -65,6 +65,7 @@ const rows: readonly Row[] = [
   // Threads.
   { file: "threads.c", proof: "host", flags: ["-pthread"] },
   { file: "rseq.c", proof: "host", flags: ["-pthread"] },
+  { file: "snapshot.c", proof: "host", flags: ["-pthread"] },
   // Tracing.
   { file: "ptrace.c", proof: "host" },
   { file: "ptrace-events.c", proof: "host", flags: ["-pthread"] },
