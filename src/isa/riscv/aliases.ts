@@ -47,7 +47,6 @@ export const aliases: readonly (readonly [pattern: string, written: string])[] =
   ["jalr ra,imm(rs1)", "jalr imm(rs1)"],
   ["jalr rd,0(rs1)", "jalr rd,rs1"],
 
-  ["csrrw zero,3072,zero", "unimp"],
   ["csrrs rd,1,zero", "frflags rd"],
   ["csrrs rd,2,zero", "frrm rd"],
   ["csrrs rd,3,zero", "frcsr rd"],

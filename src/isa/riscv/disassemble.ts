@@ -102,6 +102,9 @@ const valuesOf = (sources: Partial<Record<Field, Source>>, bits: number): Values
 
 const orderings = ["", ".rl", ".aq", ".aqrl"];
 
+/** A write to a counter, which traps. objdump has it as an instruction of its own, under canonical names too. */
+const unimp = 0xc0001073;
+
 /** What stands for bits that are no instruction. */
 function unknown(bits: number, aliases: boolean): string {
   const length = lengthOf(bits);
@@ -114,6 +117,7 @@ function unknown(bits: number, aliases: boolean): string {
 export function disassemble(bits: number, pc: number, options: DisassemblyOptions = {}): string {
   const form = formOf(bits);
   if (!form) return unknown(bits, options.aliases === true);
+  if (bits >>> 0 === unimp) return "unimp";
   const layout = layoutOf(form);
   let { name, row } = form;
   let values: Values;
