@@ -195,7 +195,9 @@ export function planLimits(region: Region, around: readonly Level[], level: Leve
         const walk = walkAt(levels, place, register);
         if (walk?.level === level && planned.length < tuning.limits && !limitAt(levels, place, register, fact)) {
           const limit = { ...fact, down: walk.down, local: local() };
-          planned.push({ limit, place, register });
+          // Of those that share a limit any may be the first to be made: what the register is when the loop begins lies before all.
+          const isShared = movementOf(level, register) !== undefined;
+          planned.push({ limit, place: isShared ? { ...place, index: 0 } : place, register });
           const key = keyOf(level, place, register);
           level.limits.set(key, [...(level.limits.get(key) ?? []), limit]);
         }

@@ -282,9 +282,12 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
 
   /** What waits for the end of a process, its parent first of all, is not to run on before that has been told. */
   function haltOthers(process: number): void {
-    if (Atomics.load(words, Head.attached) === 0 || words[Head.nonStop] !== 0 || !isDebugged(d, process)) return;
-    Atomics.store(words, Head.halted, 1);
-    bump(d);
+    withLock(d.lock, () => {
+      // Not after a debugger has left, which lets all run with the lock held.
+      if (Atomics.load(words, Head.attached) === 0 || words[Head.nonStop] !== 0 || !isDebugged(d, process)) return;
+      Atomics.store(words, Head.halted, 1);
+      bump(d);
+    });
   }
 
   /** The epoch at which the thread gave way last. */
@@ -487,12 +490,13 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
       const leader = taskAt(kernel, record.i32[ProcessField.leader]! - 1).i32;
       noteEnd(d, process.index, process.pid, process.exit ?? { code: leader[TaskField.exitCode]! });
       if (process.exit !== undefined) traceOf(t)?.end(t, process.exit);
+      if (Atomics.load(record.i32, ProcessField.runners) === 1) standAtEnd(t, seatOf(t));
+    },
+    ending: ({ index, record, kernel }) => {
+      haltOthers(index);
       const space = record.i32[ProcessField.space]!;
-      const isLast = Atomics.load(record.i32, ProcessField.runners) === 1;
-      if (isLast) standAtEnd(t, seatOf(t));
-      if (isLast) haltOthers(process.index);
       // The memory will be another's.
-      if (isLast && breakpointsOf(d.breakpoints, space).length > 0 && !sharesSpace(kernel, process.index, space))
+      if (breakpointsOf(d.breakpoints, space).length > 0 && !sharesSpace(kernel, index, space))
         removeBreakpoints(d.breakpoints, (b) => b.space === space, changing(d));
     },
     left: (task) => {

@@ -10,7 +10,7 @@ const [AT_PHDR, AT_PHNUM] = [3, 5];
 const DT_DEBUG = 21;
 const [headerBytes, entryBytes, mapBytes] = [56, 16, 40];
 /** More than anybody loads: a list that has been destroyed may go in circles. */
-const mostLibraries = 4096;
+export const mostLibraries = 4096;
 const longestPath = 4096;
 
 const u64 = (bytes: Buffer, at: number): number => (at + 8 <= bytes.length ? Number(bytes.readBigUInt64LE(at)) : 0);
@@ -57,7 +57,8 @@ export function librariesXml(s: Session, t: GuestThread): string {
   const hex = (n: number): string => `0x${n.toString(16)}`;
   const { debug, first } = loaded(s, t);
   const lines: string[] = [];
-  for (let at = first; at !== 0 && lines.length < mostLibraries; ) {
+  // A list that is a circle ends too.
+  for (let at = first, rounds = 0; at !== 0 && rounds < mostLibraries; rounds++) {
     const map = Buffer.from(read(s, t, at, mapBytes));
     if (map.length < mapBytes) break;
     const text = Buffer.from(read(s, t, u64(map, 8), longestPath)).toString("latin1");

@@ -85,6 +85,7 @@ function endProcess(process: Process): void {
   initTimers(timersOf(tables, index));
   endIpc(process, hasOwnMemory(process));
   dropSignalFds(kernel, index);
+  process.tracer?.ending(process);
   leaveSpace(process);
   releaseMaker(process);
   leaveTerminal(kernel, record);

@@ -3,7 +3,7 @@
 import type { Cause } from "../cpu/hart.ts";
 import type { Engine } from "./guest-code.ts";
 import type { SigInfo } from "./siginfo.ts";
-import type { Task } from "./task.ts";
+import type { Process, Task } from "./task.ts";
 
 /** All are called by the thread itself, outside of guest code, holding nothing. Each may sleep for as long as the debugger likes. */
 export interface Tracer {
@@ -27,6 +27,8 @@ export interface Tracer {
   readonly executed: (t: Task) => void;
   /** The thread is about to leave its process. */
   readonly leaving: (t: Task) => void;
+  /** The last thread of the process has left it, which uses its memory still, and nobody has been told. */
+  readonly ending: (process: Process) => void;
   /** The thread has ended, or does not run here any more. */
   readonly left: (task: number) => void;
 }

@@ -73,6 +73,34 @@ for (const name of names) {
     );
 
     test(
+      "through a pointer that walks between two accesses of a round",
+      () => {
+        for (const step of [8, -8, 2047])
+          for (const [first, second] of [
+            [0, 0],
+            [0, 16],
+            [-8, 0],
+          ] as const) {
+            const body = [
+              access(name, pointer, first),
+              // Never goes there; what follows is a block of its own.
+              encode("bne", { rs1: 0, rs2: 0, imm: 16 }),
+              add(pointer, step),
+              access(name, pointer, second),
+            ];
+            const code = back(body);
+            expectSame(
+              plain,
+              compiled,
+              starts.map((s) => sequence(code, s)),
+              200,
+            );
+          }
+      },
+      limit,
+    );
+
+    test(
       "through the sum of a base and an index, which may be shifted",
       () => {
         for (const step of [1, 8, -1, -2048])

@@ -8,6 +8,7 @@ import { goOn, isStopped, type Resumption, resume, threadsIn, unhalt } from "../
 import { mostProcesses, processAt } from "../../linux/processes.ts";
 import { Sig } from "../../linux/siginfo.ts";
 import { exitProcess } from "../../linux/signals.ts";
+import { withLock } from "../../sync/mutex.ts";
 import { parseNumber } from "../codec.ts";
 import { allStops, beginNonStop, interruptOne, letRunEach, nextStop } from "../nonstop.ts";
 import { type PacketRow, packet } from "../row.ts";
@@ -109,8 +110,9 @@ export function kill(s: Session, pid?: number): boolean {
   const { kernel } = s.world;
   const victims = new Set(debugged(s).flatMap((t) => (pid === undefined || t.pid === pid ? [t.process] : [])));
   const threads = debugged(s).filter(({ process }) => victims.has(process));
-  for (const index of victims) exitProcess(kernel, processAt(kernel, index), { signal: Sig.KILL, coreDumped: false });
+  // First: nobody waits for their ends.
   for (const index of victims) setDebugged(s.world.d, index, false);
+  for (const index of victims) exitProcess(kernel, processAt(kernel, index), { signal: Sig.KILL, coreDumped: false });
   for (const thread of threads) if (isStopped(s.world, thread)) resume(s.world, thread, goOn);
   return victims.size > 0;
 }
@@ -127,12 +129,15 @@ export function detach(s: Session, pid?: number): void {
     letGo(s, process);
   }
   if (pid !== undefined) return;
-  Atomics.store(d.words, Head.attached, 0);
+  // Halted with no debugger there, all processes would be.
+  withLock(d.lock, () => {
+    unhalt(s.world);
+    Atomics.store(d.words, Head.attached, 0);
+  });
   d.words.fill(0, Head.passed, Head.together);
   d.words[Head.reports] = d.words[Head.nonStop] = d.words[Head.strace] = d.words[Head.interpreted] = 0;
   for (let index = 0; index < mostProcesses; index++) setDebugged(d, index, false);
   for (const { task } of threadsIn({ d, kernel })) d.words[threadAt(task) + Thread.options] = 0;
-  unhalt(s.world);
   // Those that nobody has looked at wait for the first debugger too.
   for (const thread of threadsIn({ d, kernel }))
     if (isStopped(s.world, thread)) resume(s.world, thread, leavingWith(s, thread));

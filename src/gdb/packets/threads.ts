@@ -8,6 +8,7 @@ import { isStopped, recordOf, sleeps, threadName } from "../../debug/world.ts";
 import { auxvOf, processAt } from "../../linux/processes.ts";
 import { TaskField } from "../../linux/tasks.ts";
 import { parseNumber, toHex } from "../codec.ts";
+import { mostLibraries } from "../libraries.ts";
 import { type PacketRow, packet } from "../row.ts";
 import {
   currentThread,
@@ -133,9 +134,11 @@ export const threadPackets: readonly PacketRow[] = [
 /** The number of the module that a link map (an address) describes: modules with thread storage are counted as they were loaded. */
 function moduleOf(s: Session, t: GuestThread, map: number): number | undefined {
   let first = map;
-  for (let before = word(s, t, first + 32); before; before = word(s, t, first + 32)) first = before;
+  let left = mostLibraries;
+  for (let before = word(s, t, first + 32); before && left-- > 0; before = word(s, t, first + 32)) first = before;
   let count = 0;
-  for (let at: number | undefined = first; at; at = word(s, t, at + 24)) {
+  left = mostLibraries;
+  for (let at: number | undefined = first; at && left-- > 0; at = word(s, t, at + 24)) {
     if (hasStorage(s, t, at)) count++;
     if (at === map) return count === 0 ? undefined : count;
   }
