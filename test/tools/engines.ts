@@ -13,10 +13,12 @@ export interface Way {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** The engines that compile, so that everything is compiled. */
-export const eagerWays: readonly Way[] = engines
-  .filter((jit) => jit !== "off")
-  .map((jit) => ({ name: `${jit}, eager`, jit, env: eager }));
+/** The engines that compile, so that everything is compiled; `wasm` compiles as `auto` does. */
+export const eagerWays: readonly Way[] = (["js", "auto"] as const).map((jit) => ({
+  name: `${jit}, eager`,
+  jit,
+  env: eager,
+}));
 
 /** Every engine as users have it, and those. */
 export const ways: readonly Way[] = [...engines.map((jit) => ({ name: jit, jit, env: {} })), ...eagerWays];
