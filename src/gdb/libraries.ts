@@ -2,15 +2,13 @@
 // in place of a dozen small reads for each library.
 import type { GuestThread } from "../debug/world.ts";
 import { auxvOf, processAt } from "../linux/processes.ts";
-import { xmlText } from "./packets/threads.ts";
+import { mostLibraries, xmlText } from "./packets/threads.ts";
 import { read, type Session } from "./session.ts";
 
 const [PT_DYNAMIC, PT_PHDR] = [2, 6];
 const [AT_PHDR, AT_PHNUM] = [3, 5];
 const DT_DEBUG = 21;
 const [headerBytes, entryBytes, mapBytes] = [56, 16, 40];
-/** More than anybody loads: a list that has been destroyed may go in circles. */
-export const mostLibraries = 4096;
 const longestPath = 4096;
 
 const u64 = (bytes: Buffer, at: number): number => (at + 8 <= bytes.length ? Number(bytes.readBigUInt64LE(at)) : 0);

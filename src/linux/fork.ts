@@ -19,6 +19,7 @@ import { addRunner, holdingThreads, initSharing, withLayout } from "../memory/sh
 import { sharedPart } from "../memory/vmas.ts";
 import { withLock } from "../sync/mutex.ts";
 import { startClock, stopClock } from "./accounting.ts";
+import { isSuperseded } from "./alone.ts";
 import { Attr } from "./attributes.ts";
 import { attachProcess, attachTask, type Site } from "./bundle.ts";
 import { errno, restart } from "./errno.ts";
@@ -233,13 +234,13 @@ function copyHart(child: Hart, parent: Int32Array, { stack, tls }: Pick<NewProce
   if (tls !== undefined) setX(child, tp, tls);
 }
 
-/** Sleeps until the child executes a program or ends, or the own process does. A signal does not end it. */
+/** Sleeps until the child executes a program or ends, or the own process or thread is to. A signal does not end it. */
 function awaitRelease(t: Task, { process, pid }: Child): void {
   for (;;) {
     const seen = wakeCount(t);
     if (process.i32[ProcessField.pid] !== pid || Atomics.load(process.i32, ProcessField.vforkParent) !== t.index + 1)
       return;
-    if (t.process.exit !== undefined) return;
+    if (t.process.exit !== undefined || isSuperseded(t)) return;
     parkThrough(t, seen);
   }
 }

@@ -1,6 +1,8 @@
 // The maker: a worker that makes all others but the first, and has the engine give back what they had when they have ended. It
 // runs no guest code and touches no guest's memory.
+import { textOf } from "./load-worker.ts";
 import { isRefused, type Order, type Request, settle, start } from "./starting.ts";
+import { noteFailure, tableOf } from "./worker-table.ts";
 
 const scope = globalThis as { onmessage?: ((event: MessageEvent) => void) | null };
 
@@ -39,7 +41,7 @@ function make(order: Request): void {
     settle(order, true);
   } catch (e) {
     settle(order, false);
-    if (!isRefused(e)) throw e;
+    if (!isRefused(e)) noteFailure(tableOf(order.bundle), textOf(e));
   }
 }
 

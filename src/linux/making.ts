@@ -54,7 +54,7 @@ export const makeSpare = (pool: WorkerPool, kind: number): void => void request(
 
 function request(pool: WorkerPool, kind: number, isSpare: boolean): number {
   const { interrupts, script } = pool;
-  if (!existsSync(script)) return -errno.EAGAIN;
+  if (!existsSync(script) || (pool.maker === undefined && !existsSync(makerScript()))) return -errno.EAGAIN;
   const slot = takeSlot(pool, kind);
   if (slot < 0) return slot;
   const bundle = kind === WorkerKind.blank ? blank(pool.bundle) : pool.bundle;

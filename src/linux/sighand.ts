@@ -19,7 +19,10 @@ export const sharesActions = ({ i32 }: ProcessRecord): boolean =>
 export function leaveActionsHeld(k: Kernel, record: ProcessRecord): void {
   const { i32, index, ownActions } = record;
   ownActions.set(record.actions);
+  const kept = i32[ProcessField.actionsOf]!;
   i32[ProcessField.actionsOf] = 0;
+  const isLast = kept !== 0 && ![...allProcesses(k)].some((p) => p.i32[ProcessField.actionsOf] === kept);
+  if (isLast) processAt(k, kept - 1).i32[ProcessField.keepsActions] = 0;
   if (i32[ProcessField.keepsActions] === 0) return;
   i32[ProcessField.keepsActions] = 0;
   const others = [...allProcesses(k)].filter((p) => p.i32[ProcessField.actionsOf] === index + 1);

@@ -39,7 +39,7 @@ export function inheritTables(t: Task, child: TaskRecord, process: ProcessRecord
     }
     child.i32[taskWord[kind]] = index + 1;
     if (isNew) process.i32[processWord[kind]] = index;
-    else if (!shares[kind]) Atomics.store(process.i32, ProcessField.apart, 1);
+    else if (kind === "fds" && !shares[kind]) Atomics.store(process.i32, ProcessField.apart, 1);
   }
   if (isNew && !o.sharesFds) {
     const { kernel, site, signals } = t.process;
@@ -105,7 +105,7 @@ export function unshareTable({ process, record, index }: Task, kind: SharedKind)
   const p = process.record.i32;
   record.i32[taskWord[kind]] = own + 1;
   if (p[ProcessField.leader] === index + 1) p[processWord[kind]] = own;
-  if (p[ProcessField.threadCount]! > 1) Atomics.store(p, ProcessField.apart, 1);
+  if (kind === "fds" && p[ProcessField.threadCount]! > 1) Atomics.store(p, ProcessField.apart, 1);
   useTables(process, record);
   dropOne(site, kind, before);
   return 0;

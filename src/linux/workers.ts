@@ -201,7 +201,9 @@ const keptBlank = 2;
 /** Whether a worker is one too many. */
 export function isSurplus(pool: WorkerPool, slot: number): boolean {
   const { table } = pool;
-  if (kindOf(table, slot) === WorkerKind.thread) return surplusOf(pool) > 0;
+  // Those of a memory whose owner has ended are of no use.
+  if (kindOf(table, slot) === WorkerKind.thread)
+    return surplusOf(pool) > 0 || stateOf(table, pool.space) === WorkerState.none;
   let idle = 0;
   for (const other of allWorkers(table))
     if (kindOf(table, other) === WorkerKind.blank && stateOf(table, other) === WorkerState.idle) idle++;

@@ -8,7 +8,6 @@ import { isStopped, recordOf, sleeps, threadName } from "../../debug/world.ts";
 import { auxvOf, processAt } from "../../linux/processes.ts";
 import { TaskField } from "../../linux/tasks.ts";
 import { parseNumber, toHex } from "../codec.ts";
-import { mostLibraries } from "../libraries.ts";
 import { type PacketRow, packet } from "../row.ts";
 import {
   currentThread,
@@ -130,6 +129,9 @@ export const threadPackets: readonly PacketRow[] = [
     return block === undefined ? error(2) : (block + by).toString(16);
   }),
 ];
+
+/** Longer lists of what is loaded are taken for circles. */
+export const mostLibraries = 4096;
 
 /** The number of the module that a link map (an address) describes: modules with thread storage are counted as they were loaded. */
 function moduleOf(s: Session, t: GuestThread, map: number): number | undefined {
