@@ -234,7 +234,10 @@ export function awaitEvents(t: Task, deadline: number, ask: (call: Call, nanosec
     if (left === 0 || isWanted(t)) {
       const there = ask(host, 0);
       if (there !== 0 && there !== -errno.EINTR) return there;
-      return isWanted(t) ? -restart.ERESTARTNOHAND : 0;
+      if (isWanted(t)) return -restart.ERESTARTNOHAND;
+      if (left === 0) return 0;
+      // A stop that was taken back, a signal that another thread took: it sleeps on.
+      continue;
     }
     const found = ask(call, left);
     if (found !== 0 && !isEnded(found)) return found;
