@@ -1,7 +1,7 @@
 // Workers run harts of a process's memory beside the main thread. Each case runs in a process of its own: harts-cases.ts.
 import { describe, expect, test } from "bun:test";
 import { errno } from "../../src/linux/errno.ts";
-import { type Way, ways } from "../tools/engines.ts";
+import { eagerWays, type Way, ways } from "../tools/engines.ts";
 import type { Case, Outcome } from "./harts-cases.ts";
 
 const limit = 120_000;
@@ -19,9 +19,9 @@ async function outcomeOf<C extends Case>(name: C, { jit, env }: Pick<Way, "jit" 
 }
 
 const plain = { jit: "off", env: {} } as const;
-const eager = ways.find((way) => way.jit === "wasm" && way.env["SABRE_HEAT"] !== undefined)!;
+const eager = eagerWays.find((way) => way.jit === "auto")!;
 
-describe.each(ways.filter(({ jit }) => jit !== "auto"))("$name", (way) => {
+describe.each(ways.filter(({ name }) => name !== "auto"))("$name", (way) => {
   test(
     "two harts that add to a counter at the same time lose nothing",
     async () => {
