@@ -36,24 +36,21 @@ const cases: Record<Case, string> = {
   calls: "calls at the same time get areas of their own",
 };
 
-describe.each(ways.filter(({ jit, env }) => jit !== "auto" || env["SABRE_HEAT"] === undefined))(
-  "$name",
-  ({ jit, env }) => {
-    test.each(Object.entries(cases))(
-      "%s: %s",
-      async (name) => {
-        const script = new URL("./sharing-cases.ts", import.meta.url).pathname;
-        const child = Bun.spawn([process.execPath, script, name, jit], {
-          env: { ...process.env, ...env },
-          stderr: "pipe",
-          timeout: limit,
-        });
-        expect({ errors: await child.stderr.text(), status: await child.exited }).toEqual({ errors: "", status: 0 });
-      },
-      limit,
-    );
-  },
-);
+describe.each(ways)("$name", ({ jit, env }) => {
+  test.each(Object.entries(cases))(
+    "%s: %s",
+    async (name) => {
+      const script = new URL("./sharing-cases.ts", import.meta.url).pathname;
+      const child = Bun.spawn([process.execPath, script, name, jit], {
+        env: { ...process.env, ...env },
+        stderr: "pipe",
+        timeout: limit,
+      });
+      expect({ errors: await child.stderr.text(), status: await child.exited }).toEqual({ errors: "", status: 0 });
+    },
+    limit,
+  );
+});
 
 describe("the log of changes", () => {
   test("answers what was noted since, in order", () => {
