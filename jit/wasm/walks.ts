@@ -67,11 +67,17 @@ function movementOf(level: Level, register: number): Movement | undefined {
   return { up, down };
 }
 
+/** The instruction before `index` that sets a register last, by its place in the block; -1 where none does. */
+function writerBefore(code: readonly Instruction[], index: number, register: number): number {
+  let at = index - 1;
+  while (at >= 0 && !(factsOf(code[at]!).writesX && code[at]!.fields.rd === register)) at--;
+  return at;
+}
+
 /** How a register's value before the instruction `index` of a block moves from one round of a loop to the next. */
 function movementAt(level: Level, code: readonly Instruction[], index: number, register: number): Movement | undefined {
   if (register === 0) return still;
-  let at = index - 1;
-  while (at >= 0 && !(factsOf(code[at]!).writesX && code[at]!.fields.rd === register)) at--;
+  const at = writerBefore(code, index, register);
   if (at < 0) return movementOf(level, register);
   const set = code[at]!.does.find((n) => n.op === "x.set");
   return set && movementIn(level, code, at, set.args[0]!);
@@ -106,8 +112,7 @@ function movementIn(level: Level, code: readonly Instruction[], index: number, n
 
 /** Pushes what is in a register before an instruction of a block if it is there with the registers as they are now. */
 export function pushAt({ code, index }: Place, register: number, c: Code, x: (register: number) => void): void {
-  let at = index - 1;
-  while (at >= 0 && !(factsOf(code[at]!).writesX && code[at]!.fields.rd === register)) at--;
+  const at = writerBefore(code, index, register);
   if (register === 0) i64(c, 0);
   else if (at < 0) x(register);
   else pushNode({ block: 0, code, index: at }, code[at]!.does.find((n) => n.op === "x.set")!.args[0]!, c, x);
@@ -155,8 +160,11 @@ interface Place {
   readonly index: number;
 }
 
+/** Whether all accesses through a register have its limits in common: constants are all that is added to it. */
+const isCommon = (level: Level, register: number): boolean => movementOf(level, register) !== undefined;
+
 const keyOf = (level: Level, { block, index }: Place, register: number): string =>
-  movementOf(level, register) === undefined ? `${block} ${index}` : `x${register}`;
+  isCommon(level, register) ? `x${register}` : `${block} ${index}`;
 
 /** The loop, of those around a place, from the outermost on, in which the address in a register goes one way; and whether that is down. */
 function walkAt(levels: readonly Level[], at: Place, register: number): { level: Level; down: boolean } | undefined {
@@ -196,8 +204,7 @@ export function planLimits(region: Region, around: readonly Level[], level: Leve
         if (walk?.level === level && planned.length < tuning.limits && !limitAt(levels, place, register, fact)) {
           const limit = { ...fact, down: walk.down, local: local() };
           // Of those that share a limit any may be the first to be made: what the register is when the loop begins lies before all.
-          const isShared = movementOf(level, register) !== undefined;
-          planned.push({ limit, place: isShared ? { ...place, index: 0 } : place, register });
+          planned.push({ limit, place: isCommon(level, register) ? { ...place, index: 0 } : place, register });
           const key = keyOf(level, place, register);
           level.limits.set(key, [...(level.limits.get(key) ?? []), limit]);
         }

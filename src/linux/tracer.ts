@@ -11,9 +11,9 @@ export interface Tracer {
   readonly run: (t: Task, engine: Engine, budget: number) => Cause;
   /** A signal was taken that is about to be handled. Answers which is handled in its place, if any. */
   readonly signal: (t: Task, info: SigInfo) => SigInfo | undefined;
-  /** At an ecall, before the call is made: pc is at it. */
   /** A step has been made that the guest's own tracer has asked for, which is not told of it yet. */
   readonly stepped: (t: Task) => void;
+  /** At an ecall, before the call is made: pc is at it. */
   readonly enterCall: (t: Task) => void;
   /** The call `nr` has been made, and pc is behind it. Answers its result, which may be another then. */
   readonly leaveCall: (t: Task, nr: number, result: number) => number;

@@ -2,7 +2,7 @@
 // whose memory it runs in, what it was told; and how one waits for another. Who makes, claims and ends them: workers.ts.
 import { type Pointer, toArrayBuffer } from "bun:ffi";
 import { addressOf, host } from "../host/syscall.ts";
-import { lock, type Mutex, unlock } from "../sync/mutex.ts";
+import { withLock } from "../sync/mutex.ts";
 import { errno } from "./errno.ts";
 
 /** What a worker does. */
@@ -129,6 +129,11 @@ export const setCome = ({ i32 }: Workers, slot: number, hostTid: number): void =
 export const change = ({ i32 }: Workers, slot: number, from: number, to: number): boolean =>
   Atomics.compareExchange(i32, fieldOf(slot, WorkerField.state), from, to) === from;
 
+/** The same, and tells who sleeps on that. */
+export function changeAndWake(t: Workers, slot: number, from: number, to: number): void {
+  if (change(t, slot, from, to)) wake(t, fieldOf(slot, WorkerField.state), everybody);
+}
+
 /** The slots of all workers but the main thread. */
 export function* allWorkers(t: Workers): Generator<number> {
   const used = Atomics.load(t.i32, Head.used);
@@ -204,8 +209,7 @@ export const usersOf = (t: Workers, owner: number): number => field(t, owner, Wo
 /** A process uses the memory no more, and neither does the caller: after the last one it is emptied. */
 export function dropUser(t: Workers, owner: number): void {
   if (Atomics.sub(t.i32, fieldOf(owner, WorkerField.users), 1) > 1) return;
-  if (change(t, owner, WorkerState.holding, WorkerState.clearing))
-    wake(t, fieldOf(owner, WorkerField.state), everybody);
+  changeAndWake(t, owner, WorkerState.holding, WorkerState.clearing);
 }
 
 /** Sleeps until nobody uses the memory of the worker that asks, which has run its thread. It is to be emptied then. */
@@ -218,15 +222,7 @@ export function awaitUsers(t: Workers, slot: number): void {
 // ---- taking and leaving slots
 
 /** Does something while nobody else makes or ends a worker. */
-export function alone<T>({ i32 }: Workers, does: () => T): T {
-  const guard: Mutex = { words: i32, index: Head.lock };
-  lock(guard);
-  try {
-    return does();
-  } finally {
-    unlock(guard);
-  }
-}
+export const alone = <T>({ i32 }: Workers, does: () => T): T => withLock({ words: i32, index: Head.lock }, does);
 
 /** The worker that asks does nothing more: its slot and hart are free. */
 export function leave(t: Workers, slot: number): void {
@@ -260,9 +256,9 @@ export function announce(t: Workers): void {
 }
 
 const FUTEX = { WAIT: 0, WAKE: 1, PRIVATE: 128 } as const;
-export const everybody = 2 ** 31 - 1;
+const everybody = 2 ** 31 - 1;
 
-export const wake = ({ address }: Workers, word: number, count: number): void =>
+const wake = ({ address }: Workers, word: number, count: number): void =>
   void host("futex", address + word * 4, FUTEX.WAKE | FUTEX.PRIVATE, count);
 
 /** Sleeps while the word holds `value`; at most that many milliseconds, for 0 any time. False where it was for them. */

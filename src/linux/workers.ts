@@ -1,5 +1,5 @@
 // Workers: threads of the host that run guest threads, one at a time each, and are used again. There is one table of them for
-// all processes of a kernel. Any worker may make others, and claim an idle one by a single exchange; nobody looks after them.
+// all processes of a kernel. Any worker may have others made, and claim an idle one by a single exchange; nobody looks after them.
 //
 // A worker serves one memory for all its life. A blank worker has made its own, and runs the first thread of one process after
 // the other there; when nobody uses the memory any more it empties it, and is blank again. Other workers were made for
@@ -20,8 +20,8 @@ import {
   allWorkers,
   alone,
   change,
+  changeAndWake,
   changesOf,
-  everybody,
   field,
   fieldOf,
   Head,
@@ -40,7 +40,6 @@ import {
   WorkerKind,
   WorkerState,
   type Workers,
-  wake,
   workersOf,
 } from "./worker-table.ts";
 
@@ -178,8 +177,7 @@ export function withClaimed<T>({ table }: WorkerPool, slot: number, work: () => 
   try {
     return work();
   } catch (e) {
-    change(table, slot, WorkerState.claimed, WorkerState.ending);
-    wake(table, fieldOf(slot, WorkerField.state), everybody);
+    changeAndWake(table, slot, WorkerState.claimed, WorkerState.ending);
     throw e;
   }
 }
@@ -237,9 +235,7 @@ function awaitEnds(table: Workers, self: number): void {
   }
 }
 
-function endIdle(t: Workers, slot: number): void {
-  if (change(t, slot, WorkerState.idle, WorkerState.ending)) wake(t, fieldOf(slot, WorkerField.state), 1);
-}
+const endIdle = (t: Workers, slot: number): void => changeAndWake(t, slot, WorkerState.idle, WorkerState.ending);
 
 /** Ends the idle workers of a memory, but its owner. */
 export function endThreads({ table, space }: WorkerPool): void {

@@ -1,4 +1,4 @@
-// The soak: threads, children, signals and mappings without end, for as many seconds as SABRE_SOAK says, at least thirty. Nothing
+// The soak: threads, children, signals and mappings without end, for as many seconds as SABRE_SOAK says, at least thirty here. Nothing
 // hangs, and what the emulator holds in quiet moments does not grow: memory, threads of the host, descriptors.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
