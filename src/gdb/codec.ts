@@ -168,3 +168,7 @@ export const parseNumber = (text: string | undefined): number | undefined =>
 
 /** Binary data behind a packet's name: what the decoder has unescaped. */
 export const binary = (text: string): Buffer => Buffer.from(text, "latin1");
+
+/** Text as it stands in documents, ASCII alone. */
+export const xmlText = (text: string): string =>
+  text.replace(/[<>&'"]/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[^\x20-\x7e]/g, "?");

@@ -3,13 +3,13 @@ import { targetXml } from "../../debug/registers.ts";
 import { Head, Report, Stop, Thread, threadAt } from "../../debug/state.ts";
 import { threadName } from "../../debug/world.ts";
 import { auxvOf, exeOf, processAt } from "../../linux/processes.ts";
-import { binary, packetSize, parseNumber } from "../codec.ts";
+import { binary, packetSize, parseNumber, xmlText } from "../codec.ts";
 import { headersOf, librariesXml } from "../libraries.ts";
 import { type PacketRow, packet } from "../row.ts";
 import { currentThread, debugged, EFAULT, EINVAL, ESRCH, read, type Session } from "../session.ts";
 import { setOf } from "../signals.ts";
 import { parseRange } from "./state.ts";
-import { threadsXml, xmlText } from "./threads.ts";
+import { threadsXml } from "./threads.ts";
 
 // ---- documents
 
