@@ -3,9 +3,9 @@
 import type { Shape } from "../region.ts";
 import type { Emitter, Place } from "../tiers.ts";
 import { tuning } from "../tuning.ts";
-import { compileRegions } from "./emit.ts";
 import { makeEnvironment } from "./environment.ts";
 import { noLinks } from "./links.ts";
+import { compileRegions } from "./module.ts";
 
 /** What regions it wants. */
 export const wasmShape: Shape = {

@@ -38,13 +38,12 @@ import {
   temp,
 } from "./code.ts";
 import * as encoder from "./encoder.ts";
-import { append, encodeModule, F64, type FunctionCode, I32, I64, type Import } from "./encoder.ts";
-import { type Environment, type Manner, usual } from "./environment.ts";
+import { append, F64, type FunctionCode, I32, I64 } from "./encoder.ts";
+import type { Manner } from "./environment.ts";
 import * as floats from "./floats.ts";
 import { readCare } from "./floats.ts";
 import * as flow from "./flow.ts";
 import { accessesOf, type Flow, flowOf, none, numbersOf, type Registers, reach, union, without } from "./flow.ts";
-import { helperType, memoryImport } from "./helpers.ts";
 import * as jumps from "./jumps.ts";
 import { lookUp, recordJump, tellApart } from "./jumps.ts";
 import { regionType, stubSlot } from "./links.ts";
@@ -121,7 +120,7 @@ function localIn<K>(map: Map<K, number>, key: K, make: () => number): number {
 const xLocal = (e: Emitter, r: number): number => localIn(e.x, r, () => newLocal(e.code, I64));
 const fLocal = (e: Emitter, r: number): number => localIn(e.f, r, () => newLocal(e.code, F64));
 
-function emitRegion(
+export function emitRegion(
   region: Region,
   name: string,
   hartOffset: number,
@@ -556,49 +555,6 @@ function emitInstruction(e: Emitter, site: Site, jumps: boolean): void {
   for (const n of at.does) if (n !== jump) emit(site, n);
 }
 
-const learns = ({ blocks }: Region): boolean => blocks.some(({ end }) => "site" in end && end.site !== undefined);
-
-/**
- * A module in which function `i`, exported as its number, is region `i`; and the names of the helpers that it imports.
- */
-export function emitModule(
-  regions: readonly Region[],
-  hartOffset: number,
-  slotOf: (pc: number) => number,
-  manner = usual,
-) {
-  const helpers: string[] = [];
-  const indices = new Map<string, number>();
-  const helper = (name: string): number => {
-    const known = indices.get(name);
-    if (known !== undefined) return known;
-    indices.set(name, helpers.length);
-    return helpers.push(name) - 1;
-  };
-  // What is to be compiled anew when it is known where its jumps lead is reached by its slot.
-  const own = new Map(regions.flatMap((r, i) => (learns(r) ? [] : [[r.pc, i] as const])));
-  const functions = regions.map((region, i) => emitRegion(region, String(i), hartOffset, helper, slotOf, own, manner));
-  const imports: Import[] = [
-    memoryImport,
-    { module: "env", name: "table", kind: "table", minimum: 1 },
-    ...helpers.map((name): Import => ({ module: "help", name, kind: "function", type: helperType(name) })),
-  ];
-  return { bytes: encodeModule({ types: [regionType], imports, functions, elements: [] }), helpers };
-}
-
-/**
- * Compiles regions into one module. The functions stand in the order of the regions. They are entered by others only
- * once they are linked.
- */
-export function compileRegions(regions: readonly Region[], env: Environment, manner = usual): WasmRegion[] {
-  const { bytes, helpers } = emitModule(regions, env.place.hart, env.links.slotOf, manner);
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
-    env: { memory: env.place.memory, table: env.links.table },
-    help: Object.fromEntries(helpers.map((name) => [name, env.helper(name)])),
-  });
-  return regions.map((_, i) => exports[String(i)] as WasmRegion);
-}
-
 sparing({ emitRegion, load, store, enter, exitTo, giveBack, either, emitTree, emitWay, openLevel, emitCall });
-sparing({ addCount, emitBlock, siteOf, emitInstruction, emitSwitch, emitModule });
+sparing({ addCount, emitBlock, siteOf, emitInstruction, emitSwitch });
 for (const part of [code, encoder, checks, flow, floats, emitters, jumps, walks]) sparing(part);

@@ -5,7 +5,7 @@ import { emitRegion as emitScript } from "../../jit/js/emit.ts";
 import { findRegion, type Region, type Shape } from "../../jit/region.ts";
 import { tuning } from "../../jit/tuning.ts";
 import { wasmShape } from "../../jit/wasm/compile.ts";
-import { emitModule } from "../../jit/wasm/emit.ts";
+import { emitModule } from "../../jit/wasm/module.ts";
 import { wasmText } from "../../jit/wasm/text.ts";
 import { breakpointsOf, isWatchpoint } from "../debug/breakpoints.ts";
 import { type GuestThread, recordOf } from "../debug/world.ts";

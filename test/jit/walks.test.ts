@@ -3,7 +3,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { findRegion } from "../../jit/region.ts";
 import { wasmShape } from "../../jit/wasm/compile.ts";
-import { emitModule } from "../../jit/wasm/emit.ts";
+import { emitModule } from "../../jit/wasm/module.ts";
 import { wasmText } from "../../jit/wasm/text.ts";
 import { encode } from "../../src/isa/riscv/encode.ts";
 import { dataBase, type Sequence } from "../tools/sequence.ts";

@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { findRegion, type Profile } from "../../jit/region.ts";
 import { tuning } from "../../jit/tuning.ts";
 import { wasmShape } from "../../jit/wasm/compile.ts";
-import { emitModule } from "../../jit/wasm/emit.ts";
+import { emitModule } from "../../jit/wasm/module.ts";
 import { wasmText } from "../../jit/wasm/text.ts";
 import { encode } from "../../src/isa/riscv/encode.ts";
 import { a0, a1, a2, base, expectKept, programs as kept, ra, ret, sp, zero } from "./golden.ts";

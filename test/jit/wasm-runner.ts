@@ -3,8 +3,9 @@
 import { expect } from "bun:test";
 import { findRegion } from "../../jit/region.ts";
 import { wasmShape } from "../../jit/wasm/compile.ts";
-import { compileRegions, type WasmRegion } from "../../jit/wasm/emit.ts";
+import type { WasmRegion } from "../../jit/wasm/emit.ts";
 import { makeEnvironment } from "../../jit/wasm/environment.ts";
+import { compileRegions } from "../../jit/wasm/module.ts";
 import { makeFpu } from "../../src/cpu/float/fpu.ts";
 import { Cause, getPc, type Hart, hart, hartIn, setPc } from "../../src/cpu/hart.ts";
 import { type Interpreter, makeInterpreter, type Tier } from "../../src/cpu/interpreter.ts";
