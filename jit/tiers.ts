@@ -1,6 +1,6 @@
 // Decides what is compiled, and keeps what was: regions by their entry, and by the pages that they came from. What makes
 // functions of regions is an emitter, js/ or wasm/.
-import type { Hart } from "../src/cpu/hart.ts";
+import { type Hart, hart } from "../src/cpu/hart.ts";
 import type { CompiledRegion, Interpreter, Tier } from "../src/cpu/interpreter.ts";
 import type { GuestMemory } from "../src/memory/guest-memory.ts";
 import { makeJsEmitter } from "./js/compile.ts";
@@ -142,10 +142,16 @@ export function makeTiers(name: EmitterName, place: Place): Tiers {
   const warm = new Map<number, number>();
   const { first, fewer } = tuning.rounds[name];
 
+  /** Whether so many arrivals at a target are few among the instructions of a program that has not run for long. */
+  function isSpread(arrivals: number): boolean {
+    const executed = place.hart.f64[hart.instret / 2]!;
+    return executed < tuning.early.instructions && executed > arrivals * tuning.early.apart;
+  }
+
   /** Whether a target is hot once more, and not yet often enough. */
   function isLukewarm(pc: number): boolean {
     const rounds = (warm.get(pc) ?? 0) + 1;
-    if (rounds >= first - figures.compiled / fewer) {
+    if (rounds >= first - figures.compiled / fewer && (figures.compiled > 0 || !isSpread(rounds * tuning.heat[name]))) {
       warm.delete(pc);
       return false;
     }

@@ -11,7 +11,7 @@ interface Figures {
 }
 
 /** Runs a program; its figures, and the most memory that sabre held, in MB. */
-async function measured(jit: string, env: Readonly<Record<string, string>>, ...words: string[]) {
+async function measured(jit: string, env: Readonly<Record<string, string | undefined>>, ...words: string[]) {
   const child = Bun.spawn(sabreCommand("run", "--jit", jit, "--stats=json", ...words), {
     stdout: "pipe",
     stderr: "pipe",
@@ -47,6 +47,23 @@ for (const heat of ["3", "100", "1500"])
       });
       expect([await child.stdout.text(), await child.exited]).toEqual(["420000\n", 0]);
     });
+
+test("a program whose heat is spread is compiled when it has run for long, one with a hot loop at once", async () => {
+  const program = buildGuest("spread.c");
+  const regionsOf = async (...words: string[]) => {
+    const { instructions, codeCache } = await measured("auto", { SABRE_HEAT: undefined }, program, ...words);
+    return { instructions, compiled: codeCache?.compiled ?? 0 };
+  };
+  const brief = await regionsOf("spread", "60000");
+  expect(brief.instructions).toBeWithin(30e6, 80e6);
+  expect(brief.compiled).toBe(0);
+  const long = await regionsOf("spread", "200000");
+  expect(long.instructions).toBeGreaterThan(100e6);
+  expect(long.compiled).toBeGreaterThan(0);
+  const loop = await regionsOf("loop", "500000");
+  expect(loop.instructions).toBeLessThan(20e6);
+  expect(loop.compiled).toBeGreaterThan(0);
+});
 
 describe("a program that makes code without end", () => {
   const few = 30;
