@@ -2,7 +2,7 @@
 // runs no guest code and touches no guest's memory.
 import { textOf } from "./load-worker.ts";
 import { isRefused, type Order, type Request, settle, start } from "./starting.ts";
-import { noteFailure, tableOf } from "./worker-table.ts";
+import { changesOf, isComing, noteFailure, sleepUntilChanged, tableOf, type Workers } from "./worker-table.ts";
 
 const scope = globalThis as { onmessage?: ((event: MessageEvent) => void) | null };
 
@@ -30,9 +30,29 @@ function end(): void {
   for (const port of ports) hangUp(port);
 }
 
+/**
+ * Workers that load their modules at a time: as the host has processors. Each has the engine compile what it loads, on threads that serve all, and
+ * looks again and again through the list of all that is to be compiled: 128 at once took three times as long.
+ */
+const together = Math.max(2, navigator.hardwareConcurrency);
+/** Slots of workers that may be on their way. */
+let coming: readonly number[] = [];
+
+/** Waits until there is a turn for one more worker. */
+function awaitTurn(table: Workers): void {
+  for (;;) {
+    const changes = changesOf(table);
+    coming = coming.filter((slot) => isComing(table, slot));
+    if (coming.length < together) return;
+    sleepUntilChanged(table, changes);
+  }
+}
+
 function make(order: Request): void {
   try {
+    awaitTurn(tableOf(order.bundle));
     const { worker, port } = start(order);
+    coming = [...coming, order.slot];
     listen(port);
     worker.addEventListener("close", () => {
       hangUp(port);

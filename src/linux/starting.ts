@@ -25,7 +25,8 @@ export function start({ isSpare: _, ...told }: Request): { readonly worker: Work
 /** Tells whoever asked for a worker what came of it. */
 export function settle({ bundle, slot, isSpare }: Request, isMade: boolean): void {
   const table = tableOf(bundle);
-  if (!isSpare) setMade(table, slot, isMade ? Made.yes : Made.failed);
-  else if (isMade) setIdle(table, slot);
+  setMade(table, slot, isMade ? Made.yes : Made.failed);
+  if (!isSpare) return;
+  if (isMade) setIdle(table, slot);
   else leave(table, slot);
 }

@@ -71,7 +71,7 @@ export const mainSlot = 0;
 export const Head = {
   /** Guards which slots and harts are taken. */
   lock: 0,
-  /** Counts workers that became idle or ended. */
+  /** Counts workers that came, became idle or ended. */
   changes: 1,
   /** Slots ever used. */
   used: 2,
@@ -122,8 +122,14 @@ export const kindOf = (t: Workers, slot: number): number => field(t, slot, Worke
 export const hasCome = (t: Workers, slot: number): boolean => field(t, slot, WorkerField.hostTid) !== 0;
 
 /** Has the worker be found by its host thread's id. */
-export const setCome = ({ i32 }: Workers, slot: number, hostTid: number): void =>
-  void Atomics.store(i32, fieldOf(slot, WorkerField.hostTid), hostTid);
+export function setCome(t: Workers, slot: number, hostTid: number): void {
+  Atomics.store(t.i32, fieldOf(slot, WorkerField.hostTid), hostTid);
+  announce(t);
+}
+
+/** Whether its host thread was started and is on its way: it has neither come nor left. */
+export const isComing = (t: Workers, slot: number): boolean =>
+  field(t, slot, WorkerField.made) === Made.yes && !hasCome(t, slot) && stateOf(t, slot) !== WorkerState.none;
 
 /** Goes from one state to another, if it is in that one. */
 export const change = ({ i32 }: Workers, slot: number, from: number, to: number): boolean =>
@@ -246,10 +252,10 @@ export function failureOf({ i32 }: Workers): string | undefined {
 
 // ---- sleeping
 
-/** How often a worker became idle or ended. Wraps. */
+/** How often a worker came, became idle or ended. Wraps. */
 export const changesOf = ({ i32 }: Workers): number => Atomics.load(i32, Head.changes);
 
-/** Says that a worker became idle, or ended. */
+/** Says that a worker came, became idle, or ended. */
 export function announce(t: Workers): void {
   Atomics.add(t.i32, Head.changes, 1);
   wake(t, Head.changes, everybody);
@@ -260,6 +266,9 @@ const everybody = 2 ** 31 - 1;
 
 const wake = ({ address }: Workers, word: number, count: number): void =>
   void host("futex", address + word * 4, FUTEX.WAKE | FUTEX.PRIVATE, count);
+
+/** Sleeps until a worker has come, become idle or ended since there were so many changes. */
+export const sleepUntilChanged = (t: Workers, changes: number): void => void sleep(t, Head.changes, changes);
 
 /** Sleeps while the word holds `value`; at most that many milliseconds, for 0 any time. False where it was for them. */
 export function sleep({ address }: Workers, word: number, value: number, milliseconds = 0): boolean {

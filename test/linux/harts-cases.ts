@@ -7,7 +7,7 @@ import { runTask } from "../../src/linux/run.ts";
 import type { Task } from "../../src/linux/task.ts";
 import { failureOf, hartOf, hasCome, stateOf, WorkerState, workersOf } from "../../src/linux/worker-table.ts";
 import { claim, claimBlank, endWorkers, openPool, prepare, release, type WorkerPool } from "../../src/linux/workers.ts";
-import { begin, data, entry, makeGuest, passes, roomBytes, runUntilCall, start } from "./harts.ts";
+import { begin, claimed, data, entry, give, makeGuest, passes, roomBytes, runUntilCall, start } from "./harts.ts";
 
 const script = new URL("./harts-worker.ts", import.meta.url).pathname;
 const failing = new URL("./failing-worker.ts", import.meta.url).pathname;
@@ -37,7 +37,8 @@ function counting(workers: number, times: number, together: number) {
   const t = makeGuest(jit);
   const pool = openPool(t.process, script);
   const args = [0, together, times];
-  const slots = Array.from({ length: workers }, () => start(pool, entry("counting"), args));
+  const slots = Array.from({ length: workers }, () => claimed(pool));
+  for (const slot of slots) give(pool, slot, entry("counting"), args);
   const harts = new Set(slots.map((slot) => hartOf(pool.table, slot)));
   runHere(t, entry("counting"), args);
   until(() => inState(pool, WorkerState.running) === 0);

@@ -162,13 +162,24 @@ export function begin(h: Hart, pc: number, args: readonly number[]): void {
 
 /** Starts a thread on a worker. Answers the worker. */
 export function start(pool: WorkerPool, pc: number, args: readonly number[]): number {
+  const slot = claimed(pool);
+  give(pool, slot, pc, args);
+  return slot;
+}
+
+/** A worker that waits for a task. */
+export function claimed(pool: WorkerPool): number {
   const slot = claim(pool);
   if (slot < 0) throw new Error(`no worker: ${slot}`);
+  return slot;
+}
+
+/** Runs code on a worker that was claimed. */
+export function give(pool: WorkerPool, slot: number, pc: number, args: readonly number[]): void {
   begin(hartIn(attachGuestMemory(pool.bundle.memory), hartOf(pool.table, slot)), pc, args);
   const task = allocateTask(pool.kernel, 0);
   addThread(pool.kernel, 0, task);
   launch(pool, slot, task);
-  return slot;
 }
 
 /** Runs to the next ecall, and goes behind it. */
