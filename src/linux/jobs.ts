@@ -10,6 +10,7 @@ import { clearPending, Pending, pendingBits } from "./place.ts";
 import { findProcess, ProcessField } from "./processes.ts";
 import { hasTrap, isReparentedHeld, isTraced } from "./ptrace.ts";
 import { recall, stopForTrap } from "./ptrace-stops.ts";
+import { restRseq } from "./rseq.ts";
 import { Code, Sig, type SigInfo } from "./siginfo.ts";
 import { beginStopHeld, isCalled, isStopped, isToStop, StopState, stopHeld, takeNewsHeld } from "./stops.ts";
 import type { Task } from "./task.ts";
@@ -68,6 +69,7 @@ function stop(t: Task): void {
   becomeKickable(t);
   const place = Atomics.load(i32, TaskField.place);
   if (!withLock(t.process.kernel.signalsLock, () => stopHeld(t.process.record, t.record))) return;
+  restRseq(t);
   for (;;) {
     clearPending(t.record, ~(Pending.exit | Pending.inbox));
     if (pendingBits(t.record) & Pending.inbox) takeHostSignals(t);

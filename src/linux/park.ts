@@ -9,6 +9,7 @@ import { errno, restart } from "./errno.ts";
 import type { Kernel } from "./kernel.ts";
 import { Place } from "./place.ts";
 import { wordOf } from "./records.ts";
+import { restRseq } from "./rseq.ts";
 import type { Task } from "./task.ts";
 import { TaskField, taskTable } from "./tasks.ts";
 import { sleepIn } from "./wait.ts";
@@ -41,7 +42,9 @@ export function park(t: Task, seen: number, deadline?: Deadline): number {
 }
 
 /** Sleeps until the thread is woken more often than `seen`, whatever else it may be wanted for; or less, for no reason. */
-export function parkThrough({ record, process }: Task, seen: number): void {
+export function parkThrough(t: Task, seen: number): void {
+  const { record, process } = t;
+  restRseq(t);
   const word = process.kernel.address + record.i32.byteOffset + TaskField.wake * 4;
   Atomics.store(record.i32, TaskField.place, Place.host);
   host("futex", word, FUTEX.WAIT_BITSET | FUTEX.PRIVATE, seen, 0, 0, anyBit);

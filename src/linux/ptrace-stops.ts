@@ -31,6 +31,7 @@ import {
   tracingProcess,
   wantsEvent,
 } from "./ptrace.ts";
+import { restRseq } from "./rseq.ts";
 import { Code, infoWords, kernelInfo, Sig, type SigInfo, userInfo } from "./siginfo.ts";
 import { isPending } from "./signal-queue.ts";
 import { isBlocked, queueSignal, recalcPending, sendSignal } from "./signals.ts";
@@ -66,6 +67,7 @@ function stop(t: Task, why: TraceStop, tell?: () => void): { readonly signo: num
     return true;
   });
   if (!begun) return { signo: why.code & 0x7f, info: why.info ?? kernelInfo(Sig.TRAP) };
+  restRseq(t);
   tellTracer(t, why);
   for (;;) {
     clearPending(record, ~Pending.inbox);

@@ -3,7 +3,8 @@
 //
 // Two threads of one memory never have the same number at the same time, whatever CPUs of the host they run on: so a section is
 // alone for as long as its thread keeps the number, and the host may preempt it. A thread takes a number that is free, of
-// the CPUs that it may run on, and keeps it until it ends. Where threads are more than CPUs, one that seems to need a number asks, and
+// the CPUs that it may run on, or, where none is, that of a thread that sleeps in the host; and keeps it until it ends, or somebody
+// changes the CPUs that it may run on. Where threads that run are more than CPUs, one that seems to need a number asks, and
 // who has one gives it up at its next safepoint; who has none reads -1, as if nothing were registered, and 0 as the number to begin with.
 // mm_cid knows no such value, so it is not offered: AT_RSEQ_FEATURE_SIZE ends before it.
 import { getPc, setPc } from "../cpu/hart.ts";
@@ -12,10 +13,11 @@ import { taskSize } from "../memory/address-space.ts";
 import { copyTo } from "../memory/guest-memory.ts";
 import { quiesce } from "../memory/sharing.ts";
 import { errno } from "./errno.ts";
+import { Header } from "./kernel.ts";
 import { ProcessField } from "./processes.ts";
-import { getField, setField } from "./records.ts";
+import { getField, setField, wordOf } from "./records.ts";
 import type { Task } from "./task.ts";
-import { TaskField, type TaskRecord } from "./tasks.ts";
+import { TaskField, type TaskRecord, taskTable } from "./tasks.ts";
 import { loadWords, storeWords, u64 } from "./words.ts";
 import { fieldOf, tableOf, WorkerField } from "./worker-table.ts";
 
@@ -25,8 +27,24 @@ const At = { cpuIdStart: 0, section: 8, nodeId: 20 } as const;
 export const rseqFeatures = { size: 24, align: 32 } as const;
 const originalSize = 32;
 
-/** Of a thread's word `rseqCpu`, where it is no number of a CPU + 1: nothing is registered; a number is to be taken; none was free. */
-const Cpu = { unregistered: 0, wanted: -1, missing: -2 } as const;
+/**
+ * A thread's word `rseqCpu`: 0 where nothing is registered. The thread itself changes it, but for two things: another thread takes
+ * the number of one that rests, by exchanging exactly the word that it has then; and says that the CPUs have changed.
+ */
+const Cpu = {
+  /** The number of a CPU that the thread has, + 1. 0 and nothing else set: one is to be taken. */
+  number: 0xff,
+  registered: 0x100,
+  /** None was free. */
+  missing: 0x200,
+  /** It is in the kernel, where it needs none, and looks whether it has it still before it goes on. */
+  resting: 0x400,
+  /** Its number is to be of the CPUs that it may run on from now on. */
+  moved: 0x800,
+  /** While it rests: the slot of its memory's owner. */
+  space: 0xffff0000,
+} as const;
+const spaceShift = 16;
 /** In place of a number of a CPU in the guest's memory. */
 const uninitialized = -1;
 
@@ -49,7 +67,7 @@ export function register(t: Task, address: number, length: number, signature: nu
   i32[TaskField.rseqLength] = length;
   i32[TaskField.rseqSignature] = signature;
   i32[TaskField.rseqRestarts] = Atomics.load(...spaceWord(t, WorkerField.restarts));
-  i32[TaskField.rseqCpu] = Cpu.wanted;
+  Atomics.store(i32, TaskField.rseqCpu, Cpu.registered);
   return 0;
 }
 
@@ -65,20 +83,20 @@ export function unregister(t: Task, address: number, length: number, signature: 
 
 /** The first thread of a process with a memory of its own has what its maker had registered there. */
 export function inheritRseq({ i32: from }: TaskRecord, { i32: to }: TaskRecord): void {
-  if (from[TaskField.rseqCpu] === Cpu.unregistered) return;
+  if (from[TaskField.rseqCpu] === 0) return;
   for (const word of [TaskField.rseq, TaskField.rseq + 1, TaskField.rseqLength, TaskField.rseqSignature])
     to[word] = from[word]!;
-  to[TaskField.rseqCpu] = Cpu.wanted;
+  to[TaskField.rseqCpu] = Cpu.registered;
 }
 
 /** The thread has nothing registered any more: it ends, or executes a program. */
 export function leaveRseq(t: Task): void {
   const { i32 } = t.record;
-  if (i32[TaskField.rseqCpu] === Cpu.unregistered) return;
+  if (i32[TaskField.rseqCpu] === 0) return;
   giveUp(t);
   t.rseq = 0;
   i32[TaskField.rseqLength] = i32[TaskField.rseqSignature] = 0;
-  i32[TaskField.rseqCpu] = Cpu.unregistered;
+  Atomics.store(i32, TaskField.rseqCpu, 0);
 }
 
 /** What a tracer is told of a thread: PTRACE_GET_RSEQ_CONFIGURATION. */
@@ -103,10 +121,12 @@ function spaceWord({ process: { record, site } }: Task, word: number): [words: I
 /** The view that was made last: there is one for each kernel. */
 let seen: { readonly shared: SharedArrayBuffer; readonly words: Int32Array } | undefined;
 
-/** Whether a thread that has registered has anything to attend to before it goes on. */
+/** Whether a thread that has registered has anything to attend to before it goes on, which others have asked for. */
 export function isRestarted(t: Task): boolean {
+  const { i32 } = t.record;
   const [words, at] = spaceWord(t, WorkerField.restarts);
-  return Atomics.load(words, at) !== t.record.i32[TaskField.rseqRestarts];
+  const isMoved = (Atomics.load(i32, TaskField.rseqCpu) & Cpu.moved) !== 0;
+  return isMoved || Atomics.load(words, at) !== i32[TaskField.rseqRestarts];
 }
 
 /**
@@ -117,20 +137,40 @@ export function isRestarted(t: Task): boolean {
 export function attendRseq(t: Task, isSpent: boolean): boolean {
   const { i32 } = t.record;
   const [words, at] = spaceWord(t, 0);
-  const cpu = i32[TaskField.rseqCpu]!;
-  const isSettled = cpu > 0 ? Atomics.load(words, at + WorkerField.wanted) === 0 : cpu === Cpu.missing && !isSpent;
+  if ((i32[TaskField.rseqCpu]! & (Cpu.resting | Cpu.moved)) !== 0) {
+    const before = Atomics.and(i32, TaskField.rseqCpu, ~(Cpu.resting | Cpu.moved | Cpu.space));
+    if ((before & Cpu.moved) !== 0) giveUp(t);
+  }
+  const state = i32[TaskField.rseqCpu]!;
+  const hasNumber = (state & Cpu.number) !== 0;
+  const isSettled = hasNumber
+    ? Atomics.load(words, at + WorkerField.wanted) === 0
+    : (state & Cpu.missing) !== 0 && !isSpent;
   if (isSettled && !isRestarted(t)) return true;
   i32[TaskField.rseqRestarts] = Atomics.load(words, at + WorkerField.restarts);
   if (!abortSection(t)) return false;
-  if (cpu < 0) return isSettled || take(t);
+  if (!hasNumber) return isSettled || take(t);
   if (Atomics.exchange(words, at + WorkerField.wanted, 0) === 0) return true;
   giveUp(t);
   return show(t, uninitialized);
 }
 
-/** The thread may run on other CPUs than before, and so has to find another number. */
-export function cpusChange(t: Task): void {
-  if (t.record.i32[TaskField.rseqCpu]! > 0) giveUp(t);
+/** The thread is about to sleep: until it attends again, others may take its number. */
+export function restRseq({ record: { i32 }, process: { record } }: Task): void {
+  const state = i32[TaskField.rseqCpu]!;
+  if ((state & Cpu.number) === 0 || (state & Cpu.resting) !== 0) return;
+  Atomics.or(i32, TaskField.rseqCpu, Cpu.resting | (record.i32[ProcessField.space]! << spaceShift));
+}
+
+/** A thread may run on other CPUs than before, and so has to find another number: one of the caller's memory before this answers. */
+export function cpusChange({ process: { space, memory, index } }: Task, thread: TaskRecord): void {
+  const { i32 } = thread;
+  for (;;) {
+    const state = Atomics.load(i32, TaskField.rseqCpu);
+    if (state === 0) return;
+    if (Atomics.compareExchange(i32, TaskField.rseqCpu, state, state | Cpu.moved) === state) break;
+  }
+  if (i32[TaskField.process] === index) quiesce(space.sharing, memory);
 }
 
 const maskBytes = 128;
@@ -142,28 +182,53 @@ function take(t: Task): boolean {
   mask.fill(0);
   host("sched_getaffinity", 0, maskBytes, addressOf(mask));
   host("getcpu", addressOf(place), addressOf(place) + 4, 0);
-  const own = place[0]!;
-  for (let i = 0; i < mostCpus; i++) {
-    const cpu = (own + i) % mostCpus;
-    if (((mask[cpu >> 5]! >>> (cpu & 31)) & 1) === 0) continue;
-    const [words, at] = spaceWord(t, WorkerField.cpus + (cpu >> 5));
-    const bit = 1 << (cpu & 31);
-    if ((Atomics.or(words, at, bit) & bit) !== 0) continue;
-    t.record.i32[TaskField.rseqCpu] = cpu + 1;
+  const { i32 } = t.record;
+  const cpu = takeFree(t, place[0]!) ?? takeResting(t);
+  if (cpu !== undefined) {
+    Atomics.and(i32, TaskField.rseqCpu, ~Cpu.missing);
+    Atomics.or(i32, TaskField.rseqCpu, cpu + 1);
     return show(t, cpu);
   }
-  if (t.record.i32[TaskField.rseqCpu] === Cpu.missing) {
-    Atomics.store(...spaceWord(t, WorkerField.wanted), 1);
-    return true;
+  if ((Atomics.or(i32, TaskField.rseqCpu, Cpu.missing) & Cpu.missing) === 0) return show(t, uninitialized);
+  Atomics.store(...spaceWord(t, WorkerField.wanted), 1);
+  return true;
+}
+
+const isAllowed = (cpu: number): boolean => ((mask[cpu >> 5]! >>> (cpu & 31)) & 1) !== 0;
+
+/** A number that no thread of the memory has, that CPU's first. */
+function takeFree(t: Task, own: number): number | undefined {
+  for (let i = 0; i < mostCpus; i++) {
+    const cpu = (own + i) % mostCpus;
+    if (!isAllowed(cpu)) continue;
+    const [words, at] = spaceWord(t, WorkerField.cpus + (cpu >> 5));
+    const bit = 1 << (cpu & 31);
+    if ((Atomics.or(words, at, bit) & bit) === 0) return cpu;
   }
-  t.record.i32[TaskField.rseqCpu] = Cpu.missing;
-  return show(t, uninitialized);
+  return undefined;
+}
+
+/** The number of a thread of the memory that sleeps. It hears of that before it goes on. */
+function takeResting({ process: { kernel, record } }: Task): number | undefined {
+  const space = record.i32[ProcessField.space]!;
+  const used = Atomics.load(kernel.i32, Header.usedTasks);
+  for (let index = 0; index < used; index++) {
+    const at = wordOf(taskTable, index) + TaskField.rseqCpu;
+    const state = Atomics.load(kernel.i32, at);
+    if ((state & Cpu.resting) === 0 || state >> spaceShift !== space) continue;
+    const cpu = (state & Cpu.number) - 1;
+    if (cpu < 0 || !isAllowed(cpu)) continue;
+    const without = (state & Cpu.moved) | Cpu.registered;
+    // Whose record it is by now does not matter: who has that word has the number, rests, and is of this memory.
+    if (Atomics.compareExchange(kernel.i32, at, state, without) === state) return cpu;
+  }
+  return undefined;
 }
 
 /** The thread has no number any more. */
 function giveUp(t: Task): void {
-  const cpu = t.record.i32[TaskField.rseqCpu]! - 1;
-  t.record.i32[TaskField.rseqCpu] = Cpu.wanted;
+  const before = Atomics.and(t.record.i32, TaskField.rseqCpu, Cpu.registered | Cpu.moved);
+  const cpu = (before & Cpu.number) - 1;
   if (cpu >= 0) Atomics.and(...spaceWord(t, WorkerField.cpus + (cpu >> 5)), ~(1 << (cpu & 31)));
 }
 

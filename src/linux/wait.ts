@@ -17,6 +17,7 @@ import { takeHostSignals } from "./inbox.ts";
 import { Header } from "./kernel.ts";
 import { callUnderKicks, pendingAddress, watchTimers } from "./kick-timer.ts";
 import { clearPending, Pending, Place, pendingBits } from "./place.ts";
+import { restRseq } from "./rseq.ts";
 import { signalPending } from "./signals.ts";
 import type { Task } from "./task.ts";
 import { TaskField } from "./tasks.ts";
@@ -83,6 +84,7 @@ function interruptible(t: Task, name: HostCall, a = 0, b: number | bigint = 0, c
   becomeKickable(t);
   watchTimers(t);
   const { i32 } = t.record;
+  restRseq(t);
   const place = Atomics.exchange(i32, TaskField.place, Place.host);
   const result = blockingHost(name, a, b, c, d, e, f, pendingAddress(t));
   Atomics.store(i32, TaskField.place, place);

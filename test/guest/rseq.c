@@ -1,9 +1,10 @@
-// Restartable sequences: what registering demands, the number of a CPU, sections that a signal, a membarrier or another thread
-// aborts, and what becomes of a registration over clone and exec. The C library's own is turned off.
+// Restartable sequences: what registering demands, the number of a CPU, with threads that sleep and others that are told where to
+// run, sections that a signal, a membarrier or another thread aborts, and what becomes of a registration over clone and exec. The C library's own is turned off.
 #include "check.h"
 #include "family.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/auxv.h>
@@ -76,6 +77,70 @@ static void affinity(void) {
   }
   EQ(sched_setaffinity(0, sizeof all, &all), 0);
   end();
+}
+
+static atomic_int here, done_with, self_tid;
+static volatile struct area *volatile its;
+
+static void *is_sent(void *unused) {
+  begin();
+  its = &area;
+  self_tid = gettid();
+  while (!done_with) continue;
+  end();
+  return unused;
+}
+
+/** Another thread says where this one runs. */
+static void sent(void) {
+  cpu_set_t all, one;
+  pthread_t thread;
+  EQ(sched_getaffinity(0, sizeof all, &all), 0);
+  EQ(pthread_create(&thread, 0, is_sent, 0), 0);
+  while (!self_tid) sched_yield();
+  for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+    if (!CPU_ISSET(cpu, &all)) continue;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    EQ(sched_setaffinity(self_tid, sizeof one, &one), 0);
+    while (its->cpu_id != (uint32_t)cpu) sched_yield();
+  }
+  done_with = 1;
+  EQ(pthread_join(thread, 0), 0);
+}
+
+enum { sleepers = 8 };
+static int ends[2];
+static sem_t posted;
+
+static void *sleeps(void *how) {
+  begin();
+  CHECK(area.cpu_id_start < (uint32_t)sysconf(_SC_NPROCESSORS_CONF));
+  here++;
+  char c;
+  if (how == 0) EQ(read(ends[0], &c, 1), 1);
+  else EQ(sem_wait(&posted), 0);
+  while (area.cpu_id == (uint32_t)-1) continue;
+  end();
+  return 0;
+}
+
+/** Threads that sleep leave nobody without a number, however many they are; and they find one again. */
+static void sleeping(void) {
+  pthread_t all[sleepers];
+  EQ(pipe(ends), 0);
+  EQ(sem_init(&posted, 0, 0), 0);
+  for (int i = 0; i < sleepers; i++) EQ(pthread_create(&all[i], 0, sleeps, (void *)(i % 2L)), 0);
+  while (here < sleepers) sched_yield();
+  begin();
+  while (area.cpu_id == (uint32_t)-1) continue;
+  end();
+  for (int i = 0; i < sleepers; i++) {
+    if (i % 2 == 0) EQ(write(ends[1], "", 1), 1);
+    else EQ(sem_post(&posted), 0);
+  }
+  for (int i = 0; i < sleepers; i++) EQ(pthread_join(all[i], 0), 0);
+  EQ(close(ends[0]) | close(ends[1]), 0);
 }
 
 // ---- sections
@@ -209,8 +274,11 @@ failed:
 
 static void *adds(void *unused) {
   begin();
-  for (int i = 0; i < times; i++)
+  for (int i = 0; i < times; i++) {
     while (!add(area.cpu_id_start)) continue;
+    // Who has slept may be on another CPU.
+    if (i % 512 == 0) usleep(10);
+  }
   end();
   return unused;
 }
@@ -270,6 +338,8 @@ int main(int argc, char **argv) {
   }
   rules();
   affinity();
+  sent();
+  sleeping();
   by_signal();
   badly_signed();
   by_barrier();

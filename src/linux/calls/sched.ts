@@ -11,7 +11,7 @@ import { timespecOut } from "../kinds-time.ts";
 import { ProcessField } from "../processes.ts";
 import { type CallRow, call } from "../row.ts";
 import { cpusChange } from "../rseq.ts";
-import { hostThread, schedulingChanges } from "../scheduling.ts";
+import { guestThread, hostThread, schedulingChanges } from "../scheduling.ts";
 import { guestProcesses } from "../targets.ts";
 import type { Task } from "../task.ts";
 import { threadsOf } from "../tasks.ts";
@@ -53,7 +53,8 @@ function schedSetaffinity(t: Task, pid: number, length: number, addr: number): n
   bytes.set(mask);
   schedulingChanges(t);
   const result = host("sched_setaffinity", tid, count, address);
-  if (result === 0 && tid === 0) cpusChange(t);
+  const thread = result === 0 ? guestThread(t, pid) : undefined;
+  if (thread !== undefined) cpusChange(t, thread);
   return result;
 }
 
