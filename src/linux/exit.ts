@@ -23,6 +23,7 @@ import type { Exit, Process, Task } from "./task.ts";
 import { firstTask, freeTask, TaskField, taskAt } from "./tasks.ts";
 import { leaveTerminal } from "./terminals.ts";
 import { dropTables, nameTables } from "./thread-tables.ts";
+import { releaseThreadMaker } from "./threads.ts";
 import { initTimers } from "./timers.ts";
 import type { WorkerPool } from "./workers.ts";
 
@@ -40,6 +41,7 @@ export function leaveThread(t: Task): void {
   stopAtEnd(t);
   leaveTracees(t);
   endFutexes(t);
+  releaseThreadMaker(t);
   closeAccount(t);
   leaveRseq(t);
   leaveChildren(kernel, process.record, index);

@@ -19,7 +19,6 @@ import { addRunner, holdingThreads, initSharing, withLayout } from "../memory/sh
 import { sharedPart } from "../memory/vmas.ts";
 import { withLock } from "../sync/mutex.ts";
 import { startClock, stopClock } from "./accounting.ts";
-import { isSuperseded } from "./alone.ts";
 import { Attr } from "./attributes.ts";
 import { attachProcess, attachTask, type Site } from "./bundle.ts";
 import { errno, restart } from "./errno.ts";
@@ -28,7 +27,6 @@ import { adopt, discardHeld } from "./family.ts";
 import { takeHostSignalsHere } from "./inbox.ts";
 import type { Kernel } from "./kernel.ts";
 import { dropKickTimer } from "./kick-timer.ts";
-import { parkThrough, wakeCount } from "./park.ts";
 import { Pending, wake } from "./place.ts";
 import { allocateProcess, ProcessField, type ProcessRecord, processAt } from "./processes.ts";
 import { isTraced } from "./ptrace.ts";
@@ -53,35 +51,23 @@ import {
 import { timersOf, wordsOf } from "./tables.ts";
 import type { Task } from "./task.ts";
 import { addThread, allocateTask, firstTask, freeTask, newPid, TaskField, type TaskRecord, taskAt } from "./tasks.ts";
-import { dropTables, inheritTables, type SharedTables } from "./thread-tables.ts";
+import { dropTables, inheritTables } from "./thread-tables.ts";
+import { awaitRelease, type NewThread } from "./threads.ts";
 import { initTimers } from "./timers.ts";
 import { storeWords } from "./words.ts";
 import { addUser, hartOf, hasCome } from "./worker-table.ts";
 import { claim, claimBlank, launch, poolOf, prepare, release, withClaimed } from "./workers.ts";
 
 /** What a new process begins with, as clone's flags and arguments say. Addresses are the guest's; undefined where nothing was asked for. */
-export interface NewProcess extends SharedTables {
+export interface NewProcess extends NewThread {
   /** The signal that the parent gets at its end; 0 for none. */
   readonly exitSignal: number;
   /** Whether it has the caller's parent. */
   readonly isSibling: boolean;
   readonly sharesSpace: boolean;
-  /** Whether the caller sleeps until it executes a program, or ends. */
-  readonly isVfork: boolean;
   /** Whether handlers are those of the caller, whoever changes them; whether they become the default. */
   readonly sharesHandlers: boolean;
   readonly clearsHandlers: boolean;
-  /** The end of its stack; 0 for that of the caller. */
-  readonly stack: number;
-  readonly tls: number | undefined;
-  /** Where its id goes: in the caller's memory, in its own before it begins, and, cleared, at its end. */
-  readonly parentTid: number | undefined;
-  readonly childTid: number | undefined;
-  readonly clearTid: number | undefined;
-  /** Whether who traces the caller traces it too. */
-  readonly traced: boolean;
-  /** Called when the process may have begun, before the caller sleeps for it. */
-  readonly begun: (pid: number) => void;
   /** Told of the new process before it begins. Answers 0 or -errno, with which the call fails. */
   readonly made: ((process: ProcessRecord) => number) | undefined;
 }
@@ -234,16 +220,9 @@ function copyHart(child: Hart, parent: Int32Array, { stack, tls }: Pick<NewProce
   if (tls !== undefined) setX(child, tp, tls);
 }
 
-/** Sleeps until the child executes a program or ends, or the own process or thread is to. A signal does not end it. */
-function awaitRelease(t: Task, { process, pid }: Child): void {
-  for (;;) {
-    const seen = wakeCount(t);
-    if (process.i32[ProcessField.pid] !== pid || Atomics.load(process.i32, ProcessField.vforkParent) !== t.index + 1)
-      return;
-    if (t.process.exit !== undefined || isSuperseded(t)) return;
-    parkThrough(t, seen);
-  }
-}
+/** Whether the child has neither executed a program nor ended. */
+const isHeldBy = (t: Task, { process: { i32 }, pid }: Child): boolean =>
+  i32[ProcessField.pid] === pid && Atomics.load(i32, ProcessField.vforkParent) === t.index + 1;
 
 // ---- a memory of its own: fork
 
@@ -314,7 +293,7 @@ function runOn(t: Task, o: NewProcess, child: Child, slot: number): number {
   }
   launch(pool, slot, child.thread.index);
   o.begun(child.pid);
-  if (o.isVfork) awaitRelease(t, child);
+  if (o.isVfork) awaitRelease(t, () => isHeldBy(t, child));
   return child.pid;
 }
 
@@ -370,7 +349,7 @@ function runNested(t: Task, o: NewProcess, child: Child): number {
   startClock(t);
   t.process.watcher?.begin(t);
   // Others of its threads may go on here.
-  awaitRelease(t, child);
+  awaitRelease(t, () => isHeldBy(t, child));
   return child.pid;
 }
 
@@ -416,7 +395,7 @@ function runBeside(t: Task, o: NewProcess, child: Child): number {
     addRunner(space.sharing);
     launch(pool, slot, child.thread.index);
     o.begun(child.pid);
-    if (o.isVfork) awaitRelease(t, child);
+    if (o.isVfork) awaitRelease(t, () => isHeldBy(t, child));
     return child.pid;
   });
 }

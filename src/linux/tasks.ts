@@ -59,6 +59,8 @@ export const TaskField = {
   rseqRestarts: 179,
   /** What it waits as in a futex queue: `waiterWords` words. */
   waiter: 180,
+  /** Index + 1 of the thread that made it by vfork, of the same process, and sleeps until it ends. */
+  vforkMaker: 199,
   /** Words of ptrace. */
   trace: 200,
   words: 256,

@@ -1,7 +1,9 @@
 // How a process comes to have more threads, and how one of them ends by itself.
 import { hart, hartIn, setX } from "../cpu/hart.ts";
 import { addRunner } from "../memory/sharing.ts";
+import { isSuperseded } from "./alone.ts";
 import { errno } from "./errno.ts";
+import { parkThrough, wakeCount, wakeTask } from "./park.ts";
 import { inheritTracer } from "./ptrace-ends.ts";
 import { mayMakeTask } from "./quotas.ts";
 import { setField } from "./records.ts";
@@ -24,6 +26,10 @@ export interface NewThread extends SharedTables {
   readonly clearTid: number | undefined;
   /** Whether who traces the caller traces it too. */
   readonly traced: boolean;
+  /** Whether the caller sleeps until it executes a program, or ends. */
+  readonly isVfork: boolean;
+  /** Called when it may have begun, before the caller sleeps for it. */
+  readonly begun: (id: number) => void;
 }
 
 const sp = 2;
@@ -76,9 +82,31 @@ function startOn(t: Task, o: NewThread, pool: WorkerPool, slot: number): number 
   if (o.parentTid !== undefined) storeWords(t, o.parentTid, Int32Array.of(tid));
   if (o.childTid !== undefined) storeWords(t, o.childTid, Int32Array.of(tid));
   addRunner(process.space.sharing);
+  if (o.isVfork) record.i32[TaskField.vforkMaker] = t.index + 1;
   addThread(kernel, process.index, index);
   launch(pool, slot, index);
+  o.begun(tid);
+  if (o.isVfork) awaitRelease(t, () => isHeldBy(t, record, tid));
   return tid;
+}
+
+/** Whether a thread that another one has made, and sleeps for, is still there. Executing a program it would have ended that one. */
+const isHeldBy = (t: Task, { i32 }: TaskRecord, tid: number): boolean =>
+  Atomics.load(i32, TaskField.vforkMaker) === t.index + 1 && i32[TaskField.tid] === tid;
+
+/** Sleeps while that holds, unless the own process or thread is to end. A signal does not end it. Who changes it wakes the thread. */
+export function awaitRelease(t: Task, isHeld: () => boolean): void {
+  for (;;) {
+    const seen = wakeCount(t);
+    if (!isHeld() || t.process.exit !== undefined || isSuperseded(t)) return;
+    parkThrough(t, seen);
+  }
+}
+
+/** Wakes the thread that made this one by vfork, which is about to end, and sleeps for it. */
+export function releaseThreadMaker({ process, record }: Task): void {
+  const maker = Atomics.exchange(record.i32, TaskField.vforkMaker, 0);
+  if (maker !== 0) wakeTask(process.kernel, maker - 1);
 }
 
 /** What a thread has of the one that made it. */

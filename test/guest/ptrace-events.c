@@ -76,6 +76,35 @@ static void vfork_events(void) {
   NEXT(child, 3 << 8);
 }
 
+static char stack[65536] __attribute__((aligned(16)));
+
+static int ends_at_once(void *unused) {
+  (void)unused;
+  syscall(SYS_exit, 0);
+  return 0;
+}
+
+/** A thread whose maker sleeps until it has ended. */
+static void vfork_thread_events(void) {
+  enum { flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_SYSVSEM | CLONE_THREAD | CLONE_VFORK };
+  pid_t child = TRACED({
+    CHECK(clone(ends_at_once, stack + sizeof stack, flags, NULL) > 0);
+    _exit(3);
+  });
+  set_options(child, every & ~PTRACE_O_TRACEEXIT);
+  GO(PTRACE_CONT, child, 0);
+  NEXT(child, EVENT(PTRACE_EVENT_VFORK));
+  pid_t thread = message_of(child);
+  NEXT(thread, STOPPED(SIGSTOP));
+  GO(PTRACE_CONT, child, 0);
+  GO(PTRACE_CONT, thread, 0);
+  NEXT(thread, 0);
+  NEXT(child, EVENT(PTRACE_EVENT_VFORK_DONE));
+  EQ(message_of(child), thread);
+  GO(PTRACE_CONT, child, 0);
+  NEXT(child, 3 << 8);
+}
+
 static void exec_stops(void) {
   // Without the option: a SIGTRAP.
   pid_t child = TRACED(execv(self[0], self));
@@ -399,6 +428,7 @@ int main(int argc, char **argv) {
   share();
   fork_events();
   vfork_events();
+  vfork_thread_events();
   exec_stops();
   attaching();
   seizing();

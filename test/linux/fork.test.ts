@@ -17,19 +17,22 @@ const inFolder = { cwd: folder };
 const run = (engine: string, file: string, ...args: string[]) =>
   finish(sabreCommand("run", "--jit", engine, buildGuest(file), ...args), inFolder);
 
-describe.each(["fork.c", "clone.c", "churn.c", "tearing.c", "vfork-ends.c", "own-tables.c"])("%s", (file) => {
-  test("is right about Linux", async () => {
-    expect(await finish([buildNative(file)], inFolder)).toEqual(passed);
-  });
+describe.each(["fork.c", "clone.c", "churn.c", "tearing.c", "vfork-ends.c", "own-tables.c", "vfork-threads.c"])(
+  "%s",
+  (file) => {
+    test("is right about Linux", async () => {
+      expect(await finish([buildNative(file)], inFolder)).toEqual(passed);
+    });
 
-  test.each(engines)(
-    "with --jit %s",
-    async (engine) => {
-      expect(await run(engine, file)).toEqual(passed);
-    },
-    limit,
-  );
-});
+    test.each(engines)(
+      "with --jit %s",
+      async (engine) => {
+        expect(await run(engine, file)).toEqual(passed);
+      },
+      limit,
+    );
+  },
+);
 
 describe("a program that cannot begin any more when there is no way back", () => {
   test("dies, and nobody else, on Linux", async () => {

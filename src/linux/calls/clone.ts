@@ -89,13 +89,16 @@ function start(t: Task, request: Request): number {
     traced: event !== 0 || has(Clone.PTRACE),
     sharesFds: has(Clone.FILES),
     sharesFiles: has(Clone.FS),
+    isVfork: has(Clone.VFORK),
+    begun: (id: number) => {
+      if (!has(Clone.THREAD)) t.process.tracer?.made(t, id, has(Clone.VFORK));
+      if (event !== 0) stopAtEvent(t, event, id);
+    },
   };
-  if (!has(Clone.THREAD)) return makeProcess(t, request, begins, event);
-  if (has(Clone.PIDFD)) return -errno.EINVAL;
-  if (has(Clone.VFORK)) return -errno.ENOSYS;
-  const tid = startThread(t, begins);
-  if (tid > 0 && event !== 0) stopAtEvent(t, event, tid);
-  return tid;
+  if (has(Clone.THREAD) && has(Clone.PIDFD)) return -errno.EINVAL;
+  const id = has(Clone.THREAD) ? startThread(t, begins) : makeProcess(t, request, begins);
+  if (id > 0 && has(Clone.VFORK)) stopAtEvent(t, TraceEvent.VFORK_DONE, id);
+  return id;
 }
 
 /** The event that a tracer of the caller wants to see of the call, 0 for none. */
@@ -106,12 +109,7 @@ function eventOf({ record }: Task, { flags, signal }: Request): number {
   return wantsEvent(record, event) ? event : 0;
 }
 
-function makeProcess(
-  t: Task,
-  { flags, signal, pidfd, clearsHandlers }: Request,
-  begins: NewThread,
-  event: number,
-): number {
+function makeProcess(t: Task, { flags, signal, pidfd, clearsHandlers }: Request, begins: NewThread): number {
   const has = (bit: number): boolean => (flags & bit) !== 0;
   let fd = -1;
   const made = (process: ProcessRecord): number => {
@@ -124,18 +122,12 @@ function makeProcess(
     exitSignal: signal > sigMax ? 0 : signal,
     isSibling: has(Clone.PARENT),
     sharesSpace: has(Clone.VM),
-    isVfork: has(Clone.VFORK),
     sharesHandlers: has(Clone.SIGHAND),
     clearsHandlers,
-    begun: (pid) => {
-      t.process.tracer?.made(t, pid, has(Clone.VFORK));
-      if (event !== 0) stopAtEvent(t, event, pid);
-    },
     made: has(Clone.PIDFD) ? made : undefined,
   });
   if (result < 0 && fd >= 0) closeFd(t.process.fds, fd);
   if (result > 0 && has(Clone.VFORK)) t.process.tracer?.released(t, result);
-  if (result > 0 && has(Clone.VFORK)) stopAtEvent(t, TraceEvent.VFORK_DONE, result);
   return result;
 }
 
