@@ -11,7 +11,7 @@ import { attachFdTable, type FdTable } from "./fds.ts";
 import { attachFileSystem } from "./file-system.ts";
 import { attachKernel, Header, type Kernel } from "./kernel.ts";
 import { type Limits, limitOf, Resource } from "./limits.ts";
-import { auxvOf, exeOf, exitOf, ProcessField, type ProcessRecord, processAt, setAuxv, setExe } from "./processes.ts";
+import { auxvOf, exeOf, exitOf, ProcessField, processAt, setAuxv, setExe } from "./processes.ts";
 import { getField, setField } from "./records.ts";
 import { processSignals, taskSignals } from "./signals.ts";
 import { type Tables, timerLock, timersOf, wordsOf } from "./tables.ts";
@@ -98,7 +98,7 @@ export function attachProcess(site: Site, index: number): Process {
     site,
     memory,
     space,
-    fds: fdsOf(site, record),
+    fds: fdsAt(site, record.i32[ProcessField.fdsTable]!, index),
     fdsTable: record.i32[ProcessField.fdsTable]!,
     files: attachFileSystem(wordsOf(tables, "files", record.i32[ProcessField.filesTable]!)),
     limits: record.limits,
@@ -134,18 +134,15 @@ export function attachProcess(site: Site, index: number): Process {
   };
 }
 
-/** A table of descriptors, by its number. */
-export const fdsAt = ({ bundle: { tables }, kernel }: Site, index: number): FdTable =>
-  watchClosing(attachFdTable(wordsOf(tables, "fds", index)), kernel, tables, index);
-
-/** The descriptors of a process. */
-export const fdsOf = (site: Site, { i32 }: ProcessRecord): FdTable => fdsAt(site, i32[ProcessField.fdsTable]!);
+/** A table of descriptors, by its number, for a process to change. */
+export const fdsAt = ({ bundle: { tables }, kernel }: Site, index: number, process: number): FdTable =>
+  watchClosing(attachFdTable(wordsOf(tables, "fds", index)), { kernel, tables, own: index, process });
 
 /** Has a process, as the worker sees it that runs this thread of it, use the tables that the thread has: thread-tables.ts. */
 export function useTables(process: Process, { i32 }: TaskRecord): void {
   const [fds, files] = [i32[TaskField.fdsTable]! - 1, i32[TaskField.filesTable]! - 1];
   if (fds < 0 || files < 0) return;
-  [process.fds, process.fdsTable] = [fdsAt(process.site, fds), fds];
+  [process.fds, process.fdsTable] = [fdsAt(process.site, fds, process.index), fds];
   process.files = attachFileSystem(wordsOf(process.site.bundle.tables, "files", files));
 }
 

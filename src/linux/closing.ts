@@ -32,13 +32,21 @@ function* othersOf(tables: Tables, own: number): Generator<FdTable> {
   for (const table of tablesInUse(tables, "fds")) if (table !== own) yield attachFdTable(wordsOf(tables, "fds", table));
 }
 
-/** Has a view of table number `own` do what closing does. */
-export function watchClosing(t: FdTable, k: Kernel, tables: Tables, own: number): FdTable {
+/** Who closes: in table number `own`, and the index of the process that does. */
+export interface Closer {
+  readonly kernel: Kernel;
+  readonly tables: Tables;
+  readonly own: number;
+  readonly process: number;
+}
+
+/** Has a view of a table do what closing does. */
+export function watchClosing(t: FdTable, { kernel: k, tables, own, process }: Closer): FdTable {
   t.closing = (fd, h, registered) => {
     if (t.hasLocked) releaseLocks(k, own, h);
     if (registered >= 0 && closeRegistered(k, tables, own, fd, h, registered)) return true;
     if (t.hasMasters && closeMaster(k, h)) return true;
-    return t.hasQueues && closeQueue(k, own, h);
+    return t.hasQueues && closeQueue(k, process, h);
   };
   return t;
 }

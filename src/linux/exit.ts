@@ -47,7 +47,7 @@ export function leaveThread(t: Task): void {
   leaveChildren(kernel, process.record, index);
   const p = process.record.i32;
   exitSignals(t);
-  nameTables(process, record);
+  nameTables(process);
   dropTables(process, record);
   if (!t.nested) removeRunner(process.space.sharing);
   // The first thread is found by its id as long as the process is there.

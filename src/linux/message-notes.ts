@@ -156,16 +156,15 @@ function giveUp(k: Kernel, at: number, h: number): void {
 }
 
 /**
- * Closes host descriptor `h` of table number `own`, where somebody asked to be told of its queue. False, and nothing is
- * done, where nobody did.
+ * Closes host descriptor `h`, where somebody asked to be told of its queue: for the process of that index, whose the table may
+ * not be alone. False, and nothing is done, where nobody did, or that process itself, or one that is no more.
  */
-export function closeQueue(k: Kernel, own: number, h: number): boolean {
+export function closeQueue(k: Kernel, process: number, h: number): boolean {
   let late: { readonly target: SignalTarget; readonly info: SigInfo } | undefined;
   const isClosed = withLock(lockOf(k), () => {
     const notes = openNotes(k, h);
     for (const at of notes) {
-      const isOwners = !isOfLiving(k, at) || processAt(k, k.i32[at]! - 1).i32[ProcessField.fdsTable] === own;
-      if (isOwners) giveUp(k, at, h);
+      if (!isOfLiving(k, at) || k.i32[at] === process + 1) giveUp(k, at, h);
       else {
         late = closeBeside(k, at, h);
         return true;

@@ -18,7 +18,7 @@ import { tracerOf } from "./ptrace.ts";
 import { queuedCount } from "./signal-queue.ts";
 import { handlerIs, SIG_DFL, SIG_IGN, TaskWord } from "./signals.ts";
 import type { Task } from "./task.ts";
-import { nameOf, TaskField, threadsOf } from "./tasks.ts";
+import { nameOf, TaskField, threadsNow } from "./tasks.ts";
 import { shownTerminal } from "./terminals.ts";
 
 /** A file below the host's /proc, or undefined. */
@@ -200,7 +200,7 @@ const ioKeys = ["rchar", "wchar", "syscr", "syscw", "read_bytes", "write_bytes",
 /** What the host counts of the threads that there are. */
 export function io(t: Task, s: Subject): string {
   const { kernel } = t.process;
-  const tasks = s.whole ? threadsOf(kernel, s.process.index) : [s.thread.index];
+  const tasks = s.whole ? threadsNow(kernel, s.process.index) : [s.thread.index];
   const texts = tasks.map((task) => hostFile(`self/task/${runnerNow(kernel, task)}/io`) ?? "");
   const sum = (key: string): number =>
     texts.reduce((all, text) => all + Number(new RegExp(`^${key}: (\\d+)`, "m").exec(text)?.[1] ?? 0), 0);

@@ -3,7 +3,6 @@
 // and threads are absent, by their numbers too. Texts: proc-text.ts; what can be known of a process: proc-view.ts.
 import { cstring, loadU64, scratch } from "../host/scratch.ts";
 import { host } from "../host/syscall.ts";
-import { withLock } from "../sync/mutex.ts";
 import { Attr } from "./attributes.ts";
 import { errno } from "./errno.ts";
 import { FdKind, fdKind, hostFd, openFds } from "./fds.ts";
@@ -14,7 +13,7 @@ import { isOwn, isZombie, mayLook, type Subject, tablesOf } from "./proc-view.ts
 import { exeOf, findProcess, ProcessField, processAt } from "./processes.ts";
 import { guestProcesses } from "./targets.ts";
 import type { Task } from "./task.ts";
-import { findTask, setName, TaskField, type TaskRecord, taskAt, threadsOf } from "./tasks.ts";
+import { findTask, setName, TaskField, type TaskRecord, taskAt, threadsNow } from "./tasks.ts";
 
 export type ProcNode =
   /** Nothing is there, whatever the host has. */
@@ -218,7 +217,7 @@ const forbidden = (mode: number): ProcNode => ({ kind: "forbidden", mode });
 /** The threads of a process, and its leader where that has ended before them. */
 function threadIds(t: Task, { process }: Subject): readonly number[] {
   const { kernel } = t.process;
-  const tasks = withLock(kernel.signalsLock, () => threadsOf(kernel, process.index));
+  const tasks = threadsNow(kernel, process.index);
   const leader = process.i32[ProcessField.leader]! - 1;
   return (tasks.includes(leader) ? tasks : [leader, ...tasks]).map((task) => taskAt(kernel, task).i32[TaskField.tid]!);
 }

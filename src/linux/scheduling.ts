@@ -6,7 +6,7 @@ import { runnerOf, schedulingAt } from "./accounting.ts";
 import { Header, type Kernel, sections } from "./kernel.ts";
 import { whois } from "./targets.ts";
 import type { Task } from "./task.ts";
-import { findTask, type TaskRecord, taskAt } from "./tasks.ts";
+import { findTask } from "./tasks.ts";
 
 /** Bytes of a state: struct sched_attr, the I/O priority, the CPUs as a mask. */
 const State = { attr: 0, ioPriority: 56, isThere: 60, mask: 64 } as const;
@@ -76,17 +76,10 @@ export function beginScheduling({ process: { kernel }, index }: Task): void {
 /** Nothing runs on this thread of the host any more. False where it cannot be as it was, and so is of no more use. */
 export const resetScheduling = (k: Kernel): boolean => Atomics.load(k.i32, Header.scheduled) === 0 || apply(initial(k));
 
-/** The guest's thread that a guest names: 0 for the one that asks. */
-export function guestThread(t: Task, tid: number): TaskRecord | undefined {
-  if (tid === 0 || tid === t.tid) return t.record;
-  const task = findTask(t.process.kernel, tid);
-  return task === undefined ? undefined : taskAt(t.process.kernel, task);
-}
-
 /** The host's number for a thread that a guest names: 0 for the one that asks. Undefined where nobody has that id, or the engine. */
 export function hostThread(t: Task, tid: number): number | undefined {
-  const thread = guestThread(t, tid);
-  if (thread === t.record) return 0;
-  if (thread !== undefined) return runnerOf(t.process.kernel, thread.index) || undefined;
+  if (tid === 0 || tid === t.tid) return 0;
+  const task = findTask(t.process.kernel, tid);
+  if (task !== undefined) return runnerOf(t.process.kernel, task) || undefined;
   return whois(t, tid) === "host" ? tid : undefined;
 }

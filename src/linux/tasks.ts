@@ -231,13 +231,17 @@ export function removeThreadHeld(k: Kernel, process: number, task: number): void
   p[ProcessField.threadCount]!--;
 }
 
-/** Indices of the threads of a process, in the order in which they came: the leader first. What is done to them needs the signals lock. */
+/** Indices of the threads of a process, in the order in which they came: the leader first. By who has the signals lock. */
 export function threadsOf(k: Kernel, process: number): readonly number[] {
   const found: number[] = [];
   const first = processAt(k, process).i32[ProcessField.threads]!;
   for (let link = first; link !== 0; link = taskAt(k, link - 1).i32[TaskField.next]!) found.push(link - 1);
   return found;
 }
+
+/** The same, by who has not. They may have ended by the time they are looked at. */
+export const threadsNow = (k: Kernel, process: number): readonly number[] =>
+  withLock(k.signalsLock, () => threadsOf(k, process));
 
 // ---- fields that are no single word
 

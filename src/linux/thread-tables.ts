@@ -1,17 +1,18 @@
 // Which table of descriptors, and which view of the file system, a thread has: slices of tables.ts, by their numbers in its
 // record. All threads of a process have the same, unless one was made without CLONE_FILES or CLONE_FS, or called unshare;
 // processes that were cloned with these flags have the same too. A slice is counted by the threads that have it.
-// The record of a process names the tables of its first thread, or of another once that has ended: what others see of it.
+// The record of a process names the tables of its first thread, or, once that has ended, of the one that came next.
 import { withLock } from "../sync/mutex.ts";
-import { fdsAt, type Site, useTables } from "./bundle.ts";
+import { fdsAt, useTables } from "./bundle.ts";
 import { errno } from "./errno.ts";
 import { attachFdTable, closeAll, forkFdTable } from "./fds.ts";
 import { attachFileSystem, closeFileSystem, forkFileSystem } from "./file-system.ts";
+import type { Kernel } from "./kernel.ts";
 import { ProcessField, type ProcessRecord } from "./processes.ts";
 import { forkSignalFds } from "./signalfd-table.ts";
 import { dropTable, type SharedKind, shareTable, tableUsers, takeTable, wordsOf } from "./tables.ts";
 import type { Process, Task } from "./task.ts";
-import { TaskField, type TaskRecord, taskAt, threadsOf } from "./tasks.ts";
+import { TaskField, type TaskRecord, taskAt } from "./tasks.ts";
 
 /** What a new thread has in common with the one that makes it. */
 export interface SharedTables {
@@ -68,45 +69,49 @@ function copy({ site, fds, files }: Process, kind: SharedKind): number {
 }
 
 /** A thread has its tables no more: it ends, or was never made. */
-export function dropTables({ site }: Pick<Process, "site">, { i32 }: TaskRecord): void {
+export function dropTables(process: Process, { i32 }: TaskRecord): void {
   for (const kind of kinds) {
     const index = i32[taskWord[kind]]! - 1;
     i32[taskWord[kind]] = 0;
-    if (index >= 0) dropOne(site, kind, index);
+    if (index >= 0) dropOne(process, kind, index);
   }
 }
 
-function dropOne(site: Site, kind: SharedKind, index: number): void {
+function dropOne({ site, index: process }: Process, kind: SharedKind, index: number): void {
   const { tables } = site.bundle;
   dropTable(tables, kind, index, () => {
-    if (kind === "fds") closeAll(fdsAt(site, index));
+    if (kind === "fds") closeAll(fdsAt(site, index, process));
     else closeFileSystem(attachFileSystem(wordsOf(tables, "files", index)));
   });
 }
 
 /** A thread has left its process, whose record is to name tables that the process still has. */
-export const nameTables = ({ kernel, record, index }: Process, left: TaskRecord): void =>
+export const nameTables = ({ kernel, record }: Process): void =>
   withLock(kernel.signalsLock, () => {
-    const [other] = threadsOf(kernel, index);
-    for (const kind of kinds) {
-      if (record.i32[processWord[kind]] !== left.i32[taskWord[kind]]! - 1) continue;
-      const named = other === undefined ? 0 : taskAt(kernel, other).i32[taskWord[kind]]!;
-      record.i32[processWord[kind]] = named - 1;
-    }
+    for (const kind of kinds) nameHeld(kernel, record, kind);
   });
 
+/** The record of a process names the table of the first of its threads; -1 where there is none. */
+function nameHeld(k: Kernel, { i32 }: ProcessRecord, kind: SharedKind): void {
+  const first = i32[ProcessField.threads]!;
+  i32[processWord[kind]] = (first === 0 ? 0 : taskAt(k, first - 1).i32[taskWord[kind]]!) - 1;
+}
+
 /** Gives a thread a table that no other has: unshare and execve. 0 or -errno. */
-export function unshareTable({ process, record, index }: Task, kind: SharedKind): number {
-  const { site } = process;
+export function unshareTable({ process, record }: Task, kind: SharedKind): number {
+  const { site, kernel } = process;
   const before = record.i32[taskWord[kind]]! - 1;
   if (tableUsers(site.bundle.tables, kind, before) === 1) return 0;
   const own = copy(process, kind);
   if (own < 0) return own;
   const p = process.record.i32;
-  record.i32[taskWord[kind]] = own + 1;
-  if (p[ProcessField.leader] === index + 1) p[processWord[kind]] = own;
+  // Together: another thread that leaves may be about to name what this one has.
+  withLock(kernel.signalsLock, () => {
+    record.i32[taskWord[kind]] = own + 1;
+    nameHeld(kernel, process.record, kind);
+  });
   if (kind === "fds" && p[ProcessField.threadCount]! > 1) Atomics.store(p, ProcessField.apart, 1);
   useTables(process, record);
-  dropOne(site, kind, before);
+  dropOne(process, kind, before);
   return 0;
 }

@@ -10,7 +10,7 @@ import { kernelInfo, Sig, timerInfo } from "./siginfo.ts";
 import { isPending } from "./signal-queue.ts";
 import { addOverrun, isIgnored, type SignalTarget, sendSignal } from "./signals.ts";
 import type { Process, Task } from "./task.ts";
-import { TaskField, taskAt, threadsOf } from "./tasks.ts";
+import { TaskField, taskAt, threadsNow } from "./tasks.ts";
 
 /** Fields of a timer, in float64 words. */
 const Field = {
@@ -228,7 +228,7 @@ function settingOf(timers: Timers, slot: number): Setting {
 function targetOf({ kernel, record, index }: Process, w: Float64Array, at: number): SignalTarget | undefined {
   const tid = w[at + Field.tid]!;
   if (tid === 0) return { kernel, process: record, thread: undefined };
-  const threads = withLock(kernel.signalsLock, () => threadsOf(kernel, index));
+  const threads = threadsNow(kernel, index);
   const thread = threads.map((task) => taskAt(kernel, task)).find(({ i32 }) => i32[TaskField.tid] === tid);
   return thread && { kernel, process: record, thread };
 }

@@ -3,9 +3,12 @@
 #include <fcntl.h>
 #include <mqueue.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #define CHILD(...)                 \
@@ -163,6 +166,49 @@ static void messages(void) {
   FAILS(mq_open(name, O_RDWR), ENOENT);
 }
 
+static char stack[65536] __attribute__((aligned(16)));
+static mqd_t second;
+
+static int closes(void *unused) {
+  (void)unused;
+  syscall(SYS_close, second);
+  return 0;
+}
+
+static void *closes_apart(void *unused) {
+  CHECK(unshare(CLONE_FILES) == 0 && close(second) == 0);
+  return unused;
+}
+
+/** The process that has asked hears no more of a queue when it closes it, in whichever table; of nobody else's closing. */
+static void asked_no_more(void) {
+  char name[40], text[16];
+  snprintf(name, sizeof name, "/sabre-%d", (int)getpid());
+  struct mq_attr about = {.mq_maxmsg = 4, .mq_msgsize = 16};
+  mqd_t queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL, 0600, &about);
+  second = dup(queue);
+  CHECK(queue >= 0 && second >= 0);
+  struct sigevent event;
+  memset(&event, 0, sizeof event);
+  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_signo = SIGRTMIN + 3;
+  CHECK(mq_notify(queue, &event) == 0);
+  joined(clone(closes, stack + sizeof stack, CLONE_VM | CLONE_FILES | CLONE_VFORK | SIGCHLD, NULL));
+  CHECK(fcntl(second, F_GETFD) == -1);
+  FAILS(mq_notify(queue, &event), EBUSY);
+  CHECK(mq_send(queue, "x", 2, 0) == 0);
+  EQ(next().si_signo, SIGRTMIN + 3);
+  EQ(mq_receive(queue, text, sizeof text, NULL), 2);
+  second = dup(queue);
+  CHECK(second >= 0 && mq_notify(queue, &event) == 0);
+  pthread_t thread;
+  CHECK(pthread_create(&thread, NULL, closes_apart, NULL) == 0 && pthread_join(thread, NULL) == 0);
+  CHECK(mq_send(queue, "x", 2, 0) == 0);
+  none();
+  CHECK(mq_notify(queue, &event) == 0);
+  CHECK(close(second) == 0 && mq_close(queue) == 0 && mq_unlink(name) == 0);
+}
+
 int main(void) {
   CHECK(sigemptyset(&wanted) == 0 && sigaddset(&wanted, SIGIO) == 0);
   for (int i = 1; i <= 3; i++) CHECK(sigaddset(&wanted, SIGRTMIN + i) == 0);
@@ -171,5 +217,6 @@ int main(void) {
   children(0);
   children(1);
   messages();
+  asked_no_more();
   return done();
 }

@@ -196,6 +196,46 @@ static void *executes_apart(void *unused) {
   return unused;
 }
 
+static void *stays(void *unused) {
+  EQ(pthread_join(leader, 0), 0);
+  pass();
+  for (;;) pause();
+  return unused;
+}
+
+/** What others see of a process is what its first thread has: nothing, when that has ended. */
+static void seen_from_outside(void) {
+  char c;
+  open_gate();
+  EQ(pipe(ends_of_pipe), 0);
+  open_at(45);
+  pid_t child = CHILD({
+    leader = pthread_self();
+    close(45);
+    open_at(44);
+    pass();
+    EQ(read(ends_of_pipe[0], &c, 1), 1);
+    begin(stays, 0);
+    pthread_exit(0);
+  });
+  await();
+  int process = syscall(SYS_pidfd_open, child, 0);
+  CHECK(process >= 0);
+  int copy = syscall(SYS_pidfd_getfd, process, 44, 0);
+  CHECK(copy >= 0);
+  EQ(close(copy), 0);
+  FAILS(syscall(SYS_pidfd_getfd, process, 45, 0), EBADF);
+  EQ(write(ends_of_pipe[1], "x", 1), 1);
+  await();
+  EQ(syscall(SYS_pidfd_getfd, process, 44, 0), -1);
+  CHECK(errno == ESRCH || errno == EBADF);
+  CHECK(kill(child, SIGKILL) == 0);
+  EQ(waitpid(child, 0, 0), child);
+  EQ(close(process), 0);
+  EQ(close(45) | close(ends_of_pipe[0]) | close(ends_of_pipe[1]), 0);
+  close_gate();
+}
+
 static void without_leader(void) {
   open_at(40);
   pid_t child = CHILD({
@@ -231,6 +271,7 @@ int main(int argc, char **argv) {
   apart(CLONE_FILES);
   apart(CLONE_FS | CLONE_FILES);
   without_leader();
+  seen_from_outside();
   racing_ends(6);
   return done();
 }

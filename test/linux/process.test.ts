@@ -19,6 +19,7 @@ import { errno } from "../../src/linux/errno.ts";
 import { leaveThread } from "../../src/linux/exit.ts";
 import { limitOf, Resource } from "../../src/linux/limits.ts";
 import type { Task } from "../../src/linux/task.ts";
+import { lock, unlock } from "../../src/sync/mutex.ts";
 import { beyond, caller, callOf, readOnly, room, unmapped } from "./caller.ts";
 
 const rows = [
@@ -137,6 +138,18 @@ test("ids of processes are the host's, for the guest itself by 0 and by its numb
 });
 
 describe("limits", () => {
+  test("of descriptors are set for all threads while nobody changes their list, which priorities look at too", () => {
+    const t = caller();
+    const { signalsLock } = t.process.kernel;
+    put(t, at, 16, 0, 16, 0);
+    lock(signalsLock);
+    // One lock is not taken twice.
+    expect(() => make(t, "setrlimit", Resource.NOFILE, at)).toThrow("a mutex it holds");
+    expect(() => make(t, "getpriority", 1, 0)).toThrow("a mutex it holds");
+    unlock(signalsLock);
+    expect(make(t, "setrlimit", Resource.NOFILE, at)).toBe(0);
+  });
+
   const pair = (t: Task, soft: number, hard: number): void =>
     put(t, at, soft, Math.floor(soft / 2 ** 32), hard, Math.floor(hard / 2 ** 32));
 

@@ -67,7 +67,9 @@ function find(s: Session, hex: string, look: number): Found | undefined {
     if (node?.kind === "host") return { host: Buffer.from(node.host, "latin1") };
     if (node !== undefined) return { node, path: named };
   }
-  const files = attachFileSystem(wordsOf(tables, "files", i32[ProcessField.filesTable]!));
+  const table = i32[ProcessField.filesTable]!;
+  if (table < 0) return undefined;
+  const files = attachFileSystem(wordsOf(tables, "files", table));
   const host = locate(files, path, look);
   return typeof host === "number" ? undefined : { host: Buffer.from(host, "latin1") };
 }

@@ -1,5 +1,6 @@
 // getrlimit, setrlimit, prlimit64. Limits of guests are their own (../limits.ts); those of other processes are the host's.
 import { addressOf, host } from "../../host/syscall.ts";
+import { withLock } from "../../sync/mutex.ts";
 import { Attr, privileged } from "../attributes.ts";
 import { errno } from "../errno.ts";
 import { maxFds } from "../fds.ts";
@@ -30,10 +31,14 @@ function change(t: Task, process: ProcessRecord, resource: Resource, pair: Int32
   // As words: numbers above 2**53 would not keep all their bits.
   limits.words.set(pair, resource * pairWords);
   if (resource !== Resource.NOFILE) return 0;
-  for (const thread of threadsOf(t.process.kernel, process.index)) {
-    const tables = tablesOf(t, { process, thread: taskAt(t.process.kernel, thread), whole: false });
-    if (tables !== undefined) tables.fds.limit = Math.min(soft, maxFds);
-  }
+  const { kernel } = t.process;
+  // Those in the list have their tables still.
+  withLock(kernel.signalsLock, () => {
+    for (const thread of threadsOf(kernel, process.index)) {
+      const tables = tablesOf(t, { process, thread: taskAt(kernel, thread), whole: false });
+      if (tables !== undefined) tables.fds.limit = Math.min(soft, maxFds);
+    }
+  });
   return 0;
 }
 

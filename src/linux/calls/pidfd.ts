@@ -3,9 +3,8 @@
 import { addressOf, host } from "../../host/syscall.ts";
 import { withLock } from "../../sync/mutex.ts";
 import { Attr, privileged } from "../attributes.ts";
-import { fdsOf } from "../bundle.ts";
 import { errno } from "../errno.ts";
-import { dupHost, fdData, fdKind, hostFd, installFd, setFdData } from "../fds.ts";
+import { attachFdTable, dupHost, fdData, fdKind, hostFd, installFd, setFdData } from "../fds.ts";
 import { fd, int, uint } from "../kinds.ts";
 import { siginfo, signo } from "../kinds-signal.ts";
 import { newPidfd, pidfdTarget } from "../pidfds.ts";
@@ -14,8 +13,10 @@ import { State } from "../records.ts";
 import { type CallRow, call } from "../row.ts";
 import { Code, infoWords } from "../siginfo.ts";
 import { threadTarget } from "../signals.ts";
+import { wordsOf } from "../tables.ts";
 import { guestThread, whois } from "../targets.ts";
 import type { Task } from "../task.ts";
+import { TaskField, taskAt } from "../tasks.ts";
 import { loadWords } from "../words.ts";
 import { duplicate } from "./descriptors.ts";
 import { from, loadInfo, pretends, send, sendAll, whole } from "./kill.ts";
@@ -68,14 +69,15 @@ function pidfdGetfd(t: Task, pidfd: number, number: number, options: number): nu
   if (typeof target === "number") return target;
   if ("host" in target) return -errno.EPERM;
   if (target === t.process.record) return duplicate(t.process.fds, number, 0, true);
-  if (!isAlive(target) || target.i32[ProcessField.fdsTable]! < 0) return -errno.ESRCH;
+  const table = tableOf(t, target);
+  if (table < 0) return -errno.ESRCH;
   if (!mayTakeFrom(t, target)) return -errno.EPERM;
-  const theirs = fdsOf(t.process.site, target);
+  const theirs = attachFdTable(wordsOf(t.process.site.bundle.tables, "fds", table));
   const h = hostFd(theirs, number);
   if (h < 0) return h;
   const [kind, data, copy] = [fdKind(theirs, number), fdData(theirs, number), dupHost(h)];
-  // It may have been closed meanwhile, and the host's number be another file's.
-  if (copy >= 0 && (hostFd(theirs, number) !== h || !isAlive(target))) {
+  // It may have been closed meanwhile, and the host's number be another file's, or the table another process's.
+  if (copy >= 0 && (hostFd(theirs, number) !== h || tableOf(t, target) !== table)) {
     host("close", copy);
     return -errno.EBADF;
   }
@@ -84,8 +86,11 @@ function pidfdGetfd(t: Task, pidfd: number, number: number, options: number): nu
   return installed;
 }
 
-const isAlive = ({ i32 }: ProcessRecord): boolean =>
-  i32[ProcessField.state] === State.live && i32[ProcessField.exit] === 0;
+/** The descriptors of a process: the table of its first thread, as on Linux also where others have gone on without that. -1 for none. */
+function tableOf({ process: { kernel } }: Task, { i32 }: ProcessRecord): number {
+  if (i32[ProcessField.state] !== State.live || i32[ProcessField.exit] !== 0) return -1;
+  return taskAt(kernel, i32[ProcessField.leader]! - 1).i32[TaskField.fdsTable]! - 1;
+}
 
 /** PTRACE_MODE_ATTACH_REALCREDS of ptrace(2). */
 function mayTakeFrom({ process: { attributes } }: Task, { attributes: its }: ProcessRecord): boolean {

@@ -11,10 +11,10 @@ import { timespecOut } from "../kinds-time.ts";
 import { ProcessField } from "../processes.ts";
 import { type CallRow, call } from "../row.ts";
 import { cpusChange } from "../rseq.ts";
-import { guestThread, hostThread, schedulingChanges } from "../scheduling.ts";
-import { guestProcesses } from "../targets.ts";
+import { hostThread, schedulingChanges } from "../scheduling.ts";
+import { guestProcesses, guestThread } from "../targets.ts";
 import type { Task } from "../task.ts";
-import { threadsOf } from "../tasks.ts";
+import { threadsNow } from "../tasks.ts";
 import { loadWords, storeWords } from "../words.ts";
 
 // What the host fills or reads: a CPU mask, a struct sched_attr, which may be as long as a page.
@@ -53,8 +53,8 @@ function schedSetaffinity(t: Task, pid: number, length: number, addr: number): n
   bytes.set(mask);
   schedulingChanges(t);
   const result = host("sched_setaffinity", tid, count, address);
-  const thread = result === 0 ? guestThread(t, pid) : undefined;
-  if (thread !== undefined) cpusChange(t, thread);
+  const thread = tid === 0 ? t.record : guestThread(t, pid)?.thread;
+  if (result === 0 && thread !== undefined) cpusChange(t, thread);
   return result;
 }
 
@@ -151,7 +151,7 @@ function meant(t: Task, which: number, who: number): Meant | undefined {
   const targets: number[] = [];
   for (const process of guestProcesses(t)) {
     if (process.i32[word] !== (wanted | 0)) continue;
-    for (const task of threadsOf(kernel, process.index)) {
+    for (const task of threadsNow(kernel, process.index)) {
       const tid = task === t.index ? 0 : runnerOf(kernel, task);
       if (tid !== 0 || task === t.index) targets.push(tid);
     }
