@@ -67,8 +67,8 @@ export const registers: readonly Register[] = [
 ];
 
 export const pcRegister = 32;
-/** What a stop is told with, so that a debugger need not ask: ra, sp, fp, pc. */
-export const expedited: readonly number[] = [1, 2, 8, pcRegister];
+/** What a stop is told with, so that a debugger need not ask: ra, sp, fp, pc; their numbers, and the first of their two words. */
+export const expedited = [1, 2, 8, pcRegister].map((number) => ({ number, word: registers[number]!.word! }));
 
 /** How many there are that keep what is written to them: those that one packet has, all but the counters behind them. */
 export const writableRegisters: number = registers.filter((r) => r.counter === undefined).length;

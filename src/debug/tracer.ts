@@ -8,6 +8,7 @@ import { Cause, getI64, getPc, setX } from "../cpu/hart.ts";
 import { after, Clock, readClock } from "../host/clock.ts";
 import { hostTid, installInterrupts } from "../host/interrupt.ts";
 import { park } from "../host/park.ts";
+import { spin } from "../host/spin.ts";
 import type { HartEngine } from "../linux/engine.ts";
 import { restart } from "../linux/errno.ts";
 import { type Engine, runGuestCode } from "../linux/guest-code.ts";
@@ -84,9 +85,9 @@ const a0 = 10;
 const isClone = (name: string | undefined): boolean => name === "clone" || name === "clone3";
 
 /** Rounds of looking before a stopped thread sleeps: some 10 us. */
-const spins = 200;
-/** The same behind a step: the debugger's next packet comes within that, as a rule. */
-const stepSpins = 1000;
+const spins = 20;
+/** The same behind a step, some 100 us: the debugger's next packet comes within that, as a rule. */
+const stepSpins = 200;
 /** Nanoseconds that a thread waits for others to hear of a change. */
 const longestWay = 2e7;
 
@@ -214,7 +215,7 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
     const pending = pendingAddress(t);
     // Who steps is resumed at once, as a rule.
     const rounds = words[at + Thread.stop] === Stop.step ? stepSpins : spins;
-    for (let i = 0; i < rounds && Atomics.load(words, at + Thread.resumed) === seen; i++) Atomics.pause();
+    spin(rounds, () => Atomics.load(words, at + Thread.resumed) !== seen);
     let held = 0;
     for (;;) {
       held |= clearPending(record, ~until);

@@ -7,8 +7,8 @@ import { mostProcesses, ProcessField, processAt } from "../linux/processes.ts";
 import { isTraceStopped } from "../linux/ptrace.ts";
 import { State } from "../linux/records.ts";
 import { isStopped as hasStoppedWithProcess } from "../linux/stops.ts";
-import { nameOf, TaskField, type TaskRecord, taskAt, threadsOf } from "../linux/tasks.ts";
-import { withLock } from "../sync/mutex.ts";
+import { nameOf, TaskField, type TaskRecord, taskAt } from "../linux/tasks.ts";
+import { lock, unlock, withLock } from "../sync/mutex.ts";
 import {
   Action,
   addressIn,
@@ -46,29 +46,34 @@ export function processesOf({ kernel }: World): number[] {
   return found;
 }
 
-const isLive = (k: Kernel, process: number): boolean =>
+export const isLive = (k: Kernel, process: number): boolean =>
   Atomics.load(processAt(k, process).i32, ProcessField.state) === State.live;
 
 /** The threads of processes that are debugged. */
-export const debuggedThreads = (w: World): GuestThread[] =>
-  threadsAmong(
-    w,
-    debuggedProcesses(w.d).filter((index) => isLive(w.kernel, index)),
-  );
+export const debuggedThreads = (w: World): GuestThread[] => threadsAmong(w, debuggedProcesses(w.d));
 
 /** All threads, those of a process together, its leader first. */
 export const threadsIn = (w: World): GuestThread[] => threadsAmong(w, processesOf(w));
 
+/** Of those processes that live. Loops alone: each step of a debugger asks for this several times. */
 function threadsAmong({ kernel }: World, processes: readonly number[]): GuestThread[] {
-  return withLock(kernel.signalsLock, () =>
-    processes.flatMap((process) => {
-      const pid = processAt(kernel, process).i32[ProcessField.pid]!;
-      return threadsOf(kernel, process).map((task) => {
-        const tid = taskAt(kernel, task).i32[TaskField.tid]!;
-        return { task, tid, pid, process };
-      });
-    }),
-  );
+  const found: GuestThread[] = [];
+  lock(kernel.signalsLock);
+  try {
+    for (const process of processes) {
+      if (!isLive(kernel, process)) continue;
+      const { i32 } = processAt(kernel, process);
+      const pid = i32[ProcessField.pid]!;
+      for (let link = i32[ProcessField.threads]!; link !== 0; ) {
+        const task = taskAt(kernel, link - 1).i32;
+        found.push({ task: link - 1, tid: task[TaskField.tid]!, pid, process });
+        link = task[TaskField.next]!;
+      }
+    }
+  } finally {
+    unlock(kernel.signalsLock);
+  }
+  return found;
 }
 
 export const recordOf = ({ kernel }: World, { task }: GuestThread): TaskRecord => taskAt(kernel, task);

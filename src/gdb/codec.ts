@@ -31,16 +31,17 @@ const hexValue = (c: number): number => {
 
 export function newDecoder(): Decoder {
   let state: State = Within.outside;
-  let body: number[] = [];
+  const body = Buffer.alloc(packetSize);
+  let length = 0;
   let [sum, expected, tooLong] = [0, 0, false];
   const begin = (): void => {
     state = Within.body;
-    body = [];
+    length = 0;
     sum = 0;
     tooLong = false;
   };
   const put = (byte: number): void => {
-    if (body.length < packetSize) body.push(byte);
+    if (length < packetSize) body[length++] = byte;
     else tooLong = true;
   };
 
@@ -75,7 +76,7 @@ export function newDecoder(): Decoder {
         state = Within.outside;
         const low = hexValue(byte);
         const good = expected >= 0 && low >= 0 && expected * 16 + low === sum && !tooLong;
-        out.push(good ? { kind: "packet", text: Buffer.from(body).toString("latin1") } : { kind: "damaged" });
+        out.push(good ? { kind: "packet", text: body.toString("latin1", 0, length) } : { kind: "damaged" });
       }
     }
   }
@@ -97,14 +98,13 @@ const longestRun = 126 - runBase;
 
 /** A packet as it is sent: `$`, the body with escapes and runs, `#` and its checksum. Debuggers send no runs: `mostRun` is 1 then. */
 export function encode(text: string, mostRun = longestRun): Buffer {
-  const from = Buffer.from(text, "latin1");
-  const to = Buffer.allocUnsafe(2 * from.length + 4);
+  const to = Buffer.allocUnsafe(2 * text.length + 4);
   let n = 0;
   to[n++] = dollar;
-  for (let i = 0; i < from.length; ) {
-    const byte = from[i]!;
+  for (let i = 0; i < text.length; ) {
+    const byte = text.charCodeAt(i);
     let run = 1;
-    while (run < mostRun && from[i + run] === byte) run++;
+    while (run < mostRun && text.charCodeAt(i + run) === byte) run++;
     if (mustEscape(byte)) {
       to[n++] = escapes;
       to[n++] = byte ^ flip;
@@ -125,7 +125,8 @@ export function encode(text: string, mostRun = longestRun): Buffer {
   }
   let sum = 0;
   for (let i = 1; i < n; i++) sum += to[i]!;
-  n += to.write(`#${(sum & 255).toString(16).padStart(2, "0")}`, n, "latin1");
+  to[n++] = hash;
+  for (const digit of [(sum >> 4) & 15, sum & 15]) to[n++] = digit + (digit < 10 ? 0x30 : 0x57);
   return to.subarray(0, n);
 }
 
@@ -156,6 +157,15 @@ export const toHex = (bytes: Uint8Array | string): string =>
     ? Buffer.from(bytes, "latin1")
     : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   ).toString("hex");
+
+const hexBytes = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+/** A byte as two digits. */
+export const hexByte = (byte: number): string => hexBytes[byte & 255]!;
+
+/** The bytes of 32 bits, least first, as eight digits. */
+export const hexWord = (word: number): string =>
+  hexByte(word) + hexByte(word >> 8) + hexByte(word >> 16) + hexByte(word >> 24);
 
 /** Bytes of hexadecimal digits; undefined where they are no pairs of digits. */
 export function fromHex(text: string): Buffer | undefined {

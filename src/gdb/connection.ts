@@ -1,6 +1,7 @@
 // Bytes from and to a debugger: a socket of the host, or the standard streams. Whoever reads from it sleeps for the bell of the
 // debug state at the same time.
 import { newScratch, storeU64 } from "../host/scratch.ts";
+import { spin } from "../host/spin.ts";
 import { addressOf, host } from "../host/syscall.ts";
 
 export interface Connection {
@@ -36,6 +37,19 @@ export function receive({ input }: Connection): Uint8Array {
     const n = host("read", input, room.address, room.bytes.length);
     if (n !== EINTR) return room.bytes.subarray(0, Math.max(0, n));
   }
+}
+
+const MSG_DONTWAIT = 0x40;
+const EAGAIN = -11;
+
+/** Bytes that come within so many rounds of `spin`, from a socket; as `receive`, and undefined for nothing. */
+export function receiveSoon({ input }: Connection, rounds: number): Uint8Array | undefined {
+  let n = EAGAIN;
+  spin(rounds, () => {
+    n = host("recvfrom", input, room.address, room.bytes.length, MSG_DONTWAIT);
+    return n !== EAGAIN;
+  });
+  return n < 0 ? undefined : room.bytes.subarray(0, n);
 }
 
 const MSG_NOSIGNAL = 0x4000;

@@ -3,7 +3,7 @@
 // one and was not told of is still before it, and will come to it again; so for a watched access.
 import { BreakpointKind, breakpointsOf, isWatchpoint } from "../debug/breakpoints.ts";
 import { hartOf } from "../debug/memory.ts";
-import { expedited, readRegister } from "../debug/registers.ts";
+import { expedited } from "../debug/registers.ts";
 import { bump, debuggedProcesses, endAt, Head, Run, Stop, setDebugged, Thread, threadAt } from "../debug/state.ts";
 import {
   eventOf,
@@ -12,6 +12,7 @@ import {
   goOn,
   haltAll,
   holdNew,
+  isLive,
   isStopped,
   markTold,
   type Resumption,
@@ -24,12 +25,11 @@ import {
   unhalt,
 } from "../debug/world.ts";
 import { Header } from "../linux/kernel.ts";
-import { exeOf, exitOf, ProcessField, processAt } from "../linux/processes.ts";
+import { exeOf, exitOf, processAt } from "../linux/processes.ts";
 import { tracingProcess } from "../linux/ptrace.ts";
-import { State } from "../linux/records.ts";
 import { Sig } from "../linux/siginfo.ts";
 import { withLock } from "../sync/mutex.ts";
-import { toHex } from "./codec.ts";
+import { hexByte, hexWord, toHex } from "./codec.ts";
 import { currentThread, debugged, type Session, threadId } from "./session.ts";
 import { toHostNumber } from "./signals.ts";
 
@@ -39,18 +39,16 @@ export interface Order {
   readonly how: Resumption;
 }
 
-/** Lets threads run; the others stay as they are. The reply comes with the next stop. */
-export function letRun(s: Session, orders: readonly Order[]): void {
+/** Lets threads run, of all that there are; the others stay as they are. The reply comes with the next stop. */
+export function letRun(s: Session, threads: readonly GuestThread[], orders: readonly Order[]): void {
   const { world } = s;
   const steppers = orders.filter(({ how }) => how.step);
   world.d.words[Head.stepper] = steppers.length === 1 ? steppers[0]!.thread.task + 1 : 0;
   s.mode = "running";
+  s.stepped = steppers.length === 1;
   s.interrupted = false;
-  s.held = debugged(s).filter((t) => !orders.some(({ thread }) => thread.task === t.task));
-  forgetUnwatched(
-    s,
-    orders.map(({ thread }) => thread),
-  );
+  s.held = threads.filter((t) => !orders.some(({ thread }) => thread.task === t.task));
+  forgetUnwatched(s, orders);
   const waits = ({ thread }: Order): boolean => eventOf(world, thread) !== undefined;
   const [stepper] = steppers.length === 1 ? steppers : [];
   // What was not told yet is told first: nothing runs for that. But a thread that steps is before all others.
@@ -89,10 +87,10 @@ export function leavingWith(s: Session, { task }: GuestThread): Resumption {
 }
 
 /** What can be told now, of threads that were let run: of the one that steps first, else what happened first. */
-function nextEvent(s: Session): StopEvent | undefined {
+function nextEvent(s: Session, threads: readonly GuestThread[]): StopEvent | undefined {
   const stepper = s.world.d.words[Head.stepper]! - 1;
   let first: StopEvent | undefined;
-  for (const thread of debugged(s)) {
+  for (const thread of threads) {
     const event = eventOf(s.world, thread);
     if (event === undefined || isAmong(s.held, thread)) continue;
     if (thread.task === stepper) return event;
@@ -102,19 +100,17 @@ function nextEvent(s: Session): StopEvent | undefined {
 }
 
 /** Whether the thread that steps is still at it, so that others' stops wait: not where it sleeps, which may be for long. */
-function stepGoesOn(s: Session, event: StopEvent): boolean {
+function stepGoesOn(s: Session, threads: readonly GuestThread[], event: StopEvent): boolean {
   const stepper = s.world.d.words[Head.stepper]! - 1;
   if (stepper < 0 || event.thread.task === stepper) return false;
-  const thread = debugged(s).find(({ task }) => task === stepper);
+  const thread = threads.find(({ task }) => task === stepper);
   return thread !== undefined && !isStopped(s.world, thread) && !sleeps(s.world, thread);
 }
 
 /** Processes that were debugged and have ended, which has not been told. */
 export function untoldEnds({ world }: Session): number[] {
   const { d, kernel } = world;
-  return debuggedProcesses(d).filter(
-    (index) => Atomics.load(processAt(kernel, index).i32, ProcessField.state) !== State.live,
-  );
+  return debuggedProcesses(d).filter((index) => !isLive(kernel, index));
 }
 
 /**
@@ -125,7 +121,8 @@ export function pump(s: Session): number | undefined {
   if (s.mode === "stopped") return undefined;
   const { world } = s;
   if (s.mode === "running") {
-    const event = nextEvent(s);
+    const threads = debugged(s);
+    const event = nextEvent(s, threads);
     const ended = untoldEnds(s).length > 0;
     if (event === undefined && !s.interrupted && !ended) {
       if (s.features.has("no-resumed+") && nothingRuns(s)) {
@@ -134,7 +131,7 @@ export function pump(s: Session): number | undefined {
       }
       return awaitsTracer(s) ? 2 : undefined;
     }
-    if (event !== undefined && !s.interrupted && !ended && stepGoesOn(s, event)) return 1;
+    if (event !== undefined && !s.interrupted && !ended && stepGoesOn(s, threads, event)) return 1;
     haltAll(world);
     s.mode = "halting";
   }
@@ -186,13 +183,13 @@ export function nothingRuns(s: Session): boolean {
     isStopped(s.world, t) && Atomics.load(d.words, threadAt(t.task) + Thread.run) === Run.stopped;
   if (threads.length === 0 || ends || isEnding(s, threads) || !threads.every(isHeld)) return false;
   // What has happened since it was looked for last.
-  return nextEvent(s) === undefined && untoldEnds(s).length === 0;
+  return nextEvent(s, threads) === undefined && untoldEnds(s).length === 0;
 }
 
 /** Whether a process has no thread any more, and has not ended yet. */
 function isEnding(s: Session, threads: readonly GuestThread[]): boolean {
-  const living = new Set([...threads.map(({ process }) => process), ...untoldEnds(s)]);
-  return debuggedProcesses(s.world.d).some((index) => !living.has(index));
+  const { d, kernel } = s.world;
+  return debuggedProcesses(d).some((index) => isLive(kernel, index) && !threads.some((t) => t.process === index));
 }
 
 /** What is said of the end of a process, which counts as told then. */
@@ -201,7 +198,7 @@ export function endText(s: Session, process: number): string {
   const { pid, end } = endAt(d, process);
   setDebugged(d, process, false);
   const which = s.multiprocess ? `;process:${pid.toString(16)}` : "";
-  s.lastEnd = "code" in end ? `W${hex2(end.code)}${which}` : `X${hex2(toHostNumber(end.signal))}${which}`;
+  s.lastEnd = "code" in end ? `W${hexByte(end.code)}${which}` : `X${hexByte(toHostNumber(end.signal))}${which}`;
   return s.lastEnd;
 }
 
@@ -215,7 +212,7 @@ function tellEnd(s: Session, process: number): void {
 /** All threads stand still: sends why. */
 function tell(s: Session, threads: readonly GuestThread[]): void {
   const { world } = s;
-  const event = nextEvent(s);
+  const event = nextEvent(s, threads);
   forgetOthers(s, threads, s.interrupted ? undefined : event?.thread);
   world.d.words[Head.stepper] = 0;
   if (s.interrupted || event === undefined) {
@@ -242,8 +239,8 @@ function forgetOthers({ world }: Session, threads: readonly GuestThread[], told:
 const comesAgain = ({ why }: StopEvent): boolean => why === Stop.breakpoint || why === Stop.watchpoint;
 
 /** Forgets accesses of system calls to what is watched no more. */
-function forgetUnwatched({ world }: Session, threads: readonly GuestThread[]): void {
-  for (const thread of threads) {
+function forgetUnwatched({ world }: Session, orders: readonly Order[]): void {
+  for (const { thread } of orders) {
     const event = eventOf(world, thread);
     if (event?.why !== Stop.copied) continue;
     const isWatched = breakpointsOf(world.d.breakpoints, spaceOf(world, thread)).some(
@@ -297,7 +294,7 @@ export function eventText(s: Session, { thread, why, detail, address }: StopEven
     case Stop.created:
       return stopText(s, thread, Sig.TRAP, "create:;");
     case Stop.left:
-      return `w${hex2(detail & 255)};${threadId(s, thread)}`;
+      return `w${hexByte(detail & 255)};${threadId(s, thread)}`;
     case Stop.exec:
       return stopText(s, thread, Sig.TRAP, `exec:${toHex(exeOf(processAt(s.world.kernel, thread.process)))};`);
     default:
@@ -305,13 +302,13 @@ export function eventText(s: Session, { thread, why, detail, address }: StopEven
   }
 }
 
-const hex2 = (n: number): string => n.toString(16).padStart(2, "0");
-
 /** A stop reply; `reason` ends with `;` where there is one. */
 export function stopText(s: Session, thread: GuestThread, signo: number, reason: string): string {
   const words = hartOf(s.world, thread);
-  const values = expedited.map((n) => `${hex2(n)}:${toHex(readRegister(words, n))};`).join("");
-  return `T${hex2(toHostNumber(signo))}${values}thread:${threadId(s, thread)};${reason}`;
+  let values = "";
+  for (const { number, word } of expedited)
+    values += `${hexByte(number)}:${hexWord(words[word]!)}${hexWord(words[word + 1]!)};`;
+  return `T${hexByte(toHostNumber(signo))}${values}thread:${threadId(s, thread)};${reason}`;
 }
 
 /** What `?` answers, once all stand still. */

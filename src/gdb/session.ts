@@ -26,6 +26,8 @@ export interface Session {
   multiprocess: boolean;
   noAck: boolean;
   mode: Mode;
+  /** Whether what ran last was a single thread's step. */
+  stepped: boolean;
   /** The thread that is told of next, where a packet names none: of `Hg`, and of `Hc` (0 any, -1 all). */
   general: GuestThread | undefined;
   forContinue: ThreadId;

@@ -5,9 +5,10 @@ import { addressIn, type DebugState, Head, wakeSettled } from "../debug/state.ts
 import { haltAll, holdNew, isStopped, type World } from "../debug/world.ts";
 import { unpark } from "../host/park.ts";
 import { newScratch } from "../host/scratch.ts";
+import { spin } from "../host/spin.ts";
 import { host } from "../host/syscall.ts";
 import { encode, encodeNotification, newDecoder } from "./codec.ts";
-import { accept, awaitInput, type Connection, hangUp, receive, transmit } from "./connection.ts";
+import { accept, awaitInput, type Connection, hangUp, receive, receiveSoon, transmit } from "./connection.ts";
 import { interruptOne, notify } from "./nonstop.ts";
 import { detach, kill } from "./packets/run.ts";
 import { pump } from "./running.ts";
@@ -67,8 +68,10 @@ const drain = newScratch(8);
 /** What is to be given to `sleep`, before looking at what threads may have done. */
 const ringsOf = ({ words }: DebugState): number => Atomics.load(words, Head.rings);
 
-/** Rounds of looking whether somebody rings, before the stub sleeps: some 10 us. Who steps is soon done, as a rule. */
-const spins = 200;
+/** Rounds of looking whether somebody rings, before the stub sleeps: some 50 us. Who steps is soon done, as a rule. */
+const mostSpins = 100;
+/** The same for the debugger's next packet, behind a step. */
+const packetSpins = 100;
 
 /** Rings in a row for which the descriptor is not looked at. */
 const mostRings = 16;
@@ -83,8 +86,8 @@ function sleep(
   soon = false,
 ): readonly [boolean, boolean] {
   const { words } = d;
-  for (let i = 0; soon && i < spins && ringsOf(d) === rings && milliseconds === undefined; i++) Atomics.pause();
-  if (soon && ringsOf(d) !== rings && ++rungInARow < mostRings) return [false, true];
+  const spins = soon && milliseconds === undefined ? mostSpins : 0;
+  if (spin(spins, () => ringsOf(d) !== rings) && soon && ++rungInARow < mostRings) return [false, true];
   rungInARow = 0;
   Atomics.store(words, Head.asleep, 1);
   const late = ringsOf(d) !== rings;
@@ -101,7 +104,7 @@ function newSession(g: Guests, send: Session["send"], sendNotification: Session[
     sendNotification,
     ...{ nonStop: false, notified: false, stops: [], running: false },
     features: new Set(),
-    ...{ multiprocess: false, noAck: false, mode: "stopped", interrupted: false, leaving: false },
+    ...{ multiprocess: false, noAck: false, mode: "stopped", interrupted: false, leaving: false, stepped: false },
     ...{
       general: undefined,
       last: undefined,
@@ -146,9 +149,12 @@ function serve(g: Guests, connection: Connection, tied: boolean): void {
     const again = s.nonStop ? notify(s) : pump(s);
     if (!there) break;
     if (s.ended && !s.extended) break;
-    const [input] = sleep(d, connection.input, rings, again, s.mode === "running" && !s.nonStop);
-    if (!input) continue;
-    const bytes = receive(connection);
+    let bytes = s.mode === "stopped" && s.stepped && !s.nonStop ? receiveSoon(connection, packetSpins) : undefined;
+    if (bytes === undefined) {
+      const [input] = sleep(d, connection.input, rings, again, s.mode === "running" && !s.nonStop);
+      if (!input) continue;
+      bytes = receive(connection);
+    }
     if (bytes.length === 0) break;
     for (const incoming of decoder.feed(bytes)) {
       if (incoming.kind === "interrupt") interrupt(s);

@@ -66,17 +66,19 @@ function vCont(s: Session, rest: string): string | undefined {
     if (action === undefined || id === undefined) return EINVAL;
     actions.push({ action, id });
   }
-  const found = debugged(s).flatMap((thread) => {
+  const threads = debugged(s);
+  const found: (Order & { readonly stop: boolean })[] = [];
+  for (const thread of threads) {
     const chosen = actions.find(({ id }) => means(id, thread));
-    return chosen === undefined ? [] : [{ thread, how: chosen.action, stop: chosen.action.stop }];
-  });
+    if (chosen !== undefined) found.push({ thread, how: chosen.action, stop: chosen.action.stop });
+  }
   if (s.nonStop) {
     letRunEach(s, found);
     return "OK";
   }
   const orders = found.filter(({ stop }) => !stop);
   if (orders.length === 0 && untoldEnds(s).length === 0) return s.features.has("no-resumed+") ? "N" : ESRCH;
-  letRun(s, orders);
+  letRun(s, threads, orders);
   return undefined;
 }
 
@@ -94,10 +96,12 @@ function old(s: Session, action: string, address: string): string | undefined {
     writeRegister(hartOf(s.world, t), pcRegister, bytes);
   }
   const { forContinue } = s;
-  const chosen = forContinue.tid > 0 ? (debugged(s).find((thread) => means(forContinue, thread)) ?? t) : t;
+  const threads = debugged(s);
+  const chosen = forContinue.tid > 0 ? (threads.find((thread) => means(forContinue, thread)) ?? t) : t;
   letRun(
     s,
-    debugged(s).flatMap((thread): Order[] => {
+    threads,
+    threads.flatMap((thread): Order[] => {
       if (thread.task === chosen.task) return [{ thread, how }];
       return forContinue.tid > 0 || how.step ? [] : [{ thread, how: goOn }];
     }),
