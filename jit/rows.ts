@@ -20,11 +20,11 @@ export interface RowFacts {
   readonly access: (Address & { readonly size: number; readonly kind: Access }) | undefined;
   /** rd becomes a register's value, moved by the immediate. */
   readonly moves: Address | undefined;
-  /** Whether it may compute in floating point, or change how that is done. */
-  readonly floats: boolean;
+  /** Whether it may compute in floating point: signs are only moved. */
+  readonly careful: boolean;
 }
 
-const floatOp = /^(?:f\d\d\.(?!load|store|reg|set|bits|from_bits)|i\d\d\.from_f|csr)/;
+const careOp = /^(?:f\d\d\.(?!load|store|reg|set|bits|from_bits|sgnj)|i\d\d\.from_f)/;
 const accessOp = /^(?:i64\.(load)|f\d\d\.(load|store)|(store))(\d*)/;
 
 export function addressOf(n: Node): Address | undefined {
@@ -37,14 +37,14 @@ export function addressOf(n: Node): Address | undefined {
 function work(does: readonly Node[]): RowFacts {
   const readsX = new Set<Field>();
   const readsF = new Set<Field>();
-  let [writesX, writesF, floats] = [false, false, false];
+  let [writesX, writesF, careful] = [false, false, false];
   let access: RowFacts["access"];
   const visit = (n: Node): void => {
     if (n.op === "x") readsX.add(n.field as Field);
     else if (n.op.endsWith(".reg")) readsF.add(n.field as Field);
     else if (n.op === "x.set") writesX = true;
     else if (/^f\d\d\.set$/.test(n.op)) writesF = true;
-    floats ||= floatOp.test(n.op);
+    careful ||= careOp.test(n.op);
     const match = accessOp.exec(n.op);
     const address = match && addressOf(n.args[0]!);
     if (match && address) {
@@ -62,7 +62,7 @@ function work(does: readonly Node[]): RowFacts {
     writesF,
     access,
     moves: set && addressOf(set.args[0]!),
-    floats,
+    careful,
   };
 }
 

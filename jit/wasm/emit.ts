@@ -16,7 +16,6 @@ import {
   br,
   brIf,
   type Code,
-  call,
   callIndirect,
   callOwn,
   end,
@@ -41,7 +40,6 @@ import * as encoder from "./encoder.ts";
 import { append, F64, type FunctionCode, I32, I64 } from "./encoder.ts";
 import type { Manner } from "./environment.ts";
 import * as floats from "./floats.ts";
-import { readCare } from "./floats.ts";
 import * as flow from "./flow.ts";
 import { accessesOf, type Flow, flowOf, none, numbersOf, type Registers, reach, union, without } from "./flow.ts";
 import * as jumps from "./jumps.ts";
@@ -93,8 +91,12 @@ interface Emitter {
   /** What holds at labelled blocks, by all ways that led there so far. */
   readonly met: Map<number, Map<number, Fact>>;
   careful: number | undefined;
-  /** Whether it may compute in floating point. */
-  readonly floats: boolean;
+  /** Whether the local that says if floating point needs care holds that here. */
+  careKnown: boolean;
+  /** Whether it does at labelled blocks, by all ways that led there so far. */
+  readonly careMet: Map<number, boolean>;
+  /** Whether the code that is being emitted is in a loop that needs to know. */
+  careLoop: boolean;
   /** Levels of loops, by the number of the block that comes back to the loop, and the loop's. */
   readonly loops: Map<string, number>;
   /** The loops around the code that is being emitted, the outermost first. */
@@ -146,7 +148,9 @@ export function emitRegion(
     facts: new Map(),
     met: new Map(),
     careful: undefined,
-    floats: region.blocks.some((b) => b.code.some((at) => factsOf(at).floats)),
+    careKnown: false,
+    careMet: new Map(),
+    careLoop: false,
     loops: new Map(),
     around: [],
     block: 0,
@@ -193,10 +197,6 @@ export function emitRegion(
     i32(start, region.pc);
     set(start, pc);
     end(start);
-  }
-  if (e.careful !== undefined) {
-    call(start, helper("careful"));
-    set(start, e.careful);
   }
   for (let i = 0; i < firstLeave + leaves; i++) open(start, op.block);
   const shift = start.out.length;
@@ -279,11 +279,11 @@ function giveBack(e: Emitter, to: number | undefined): void {
 
 /** Emits two ways from the same point. */
 function either(e: Emitter, one: () => void, other: () => void): void {
-  const { known, dirty, facts } = e;
+  const { known, dirty, facts, careKnown } = e;
   e.facts = new Map(facts);
   one();
   orElse(e.code);
-  Object.assign(e, { known, dirty, facts });
+  Object.assign(e, { known, dirty, facts, careKnown });
   other();
 }
 
@@ -301,6 +301,8 @@ function emitTree(e: Emitter, t: Tree): void {
       // Behind a switch one way is as good as another.
       const nested = isDispatch(e.region.blocks[t.label]!) ? 1 : Math.min(back.length, tuning.nestedLoops);
       const outer = e.around.length;
+      const { careLoop } = e;
+      knowCareInLoop(e, t.label, back);
       for (let i = 0; i < nested; i++) {
         openLevel(e, t.label, back.slice(i === 0 ? 0 : back.length - nested + i));
         open(c, op.loop);
@@ -310,6 +312,7 @@ function emitTree(e: Emitter, t: Tree): void {
       emitTree(e, t.body);
       for (let i = 0; i < nested; i++) end(c);
       e.around.length = outer;
+      e.careLoop = careLoop;
       return;
     }
     case "block":
@@ -319,6 +322,7 @@ function emitTree(e: Emitter, t: Tree): void {
       end(c);
       [e.known, e.dirty] = [e.flow.known[t.label]!, e.flow.dirty[t.label]!];
       e.facts = e.met.get(t.label) ?? new Map();
+      e.careKnown = e.careMet.get(t.label) ?? false;
       emitTree(e, t.after);
       return;
     case "code":
@@ -355,13 +359,35 @@ function emitTree(e: Emitter, t: Tree): void {
   }
 }
 
-/** Plans what is to be known of addresses in the loop of a head and some of the ways back to it. */
-function openLevel(e: Emitter, head: number, back: readonly Block[]): void {
+/** The blocks of the loop of a head and some of the ways back to it. */
+function insideOf(e: Emitter, head: number, back: readonly Block[]): Set<number> {
   const within = (b: number): readonly number[] => (b === head ? [] : e.flow.before[b]!);
-  const inside = reach(
+  return reach(
     back.map((b) => e.flow.indexOf.get(b)!),
     within,
   ).add(head);
+}
+
+/** A loop that needs to know whether floating point needs care knows it when it begins, and finds it out behind its calls. */
+function knowCareInLoop(e: Emitter, head: number, back: readonly Block[]): void {
+  if (e.careLoop) return;
+  const blocks = [...insideOf(e, head, back)].map((b) => e.region.blocks[b]!);
+  e.careLoop = blocks.some(({ code }) => code.some((at) => factsOf(at).careful));
+  if (e.careLoop) knowCare(e);
+  else if (blocks.some((b) => b.end.kind === "call")) e.careKnown = false;
+}
+
+/** Makes the local say whether floating point needs care. */
+function knowCare(e: Emitter): void {
+  if (!e.careKnown) floats.readCare(e.code, carefulLocal(e));
+  e.careKnown = true;
+}
+
+const carefulLocal = (e: Emitter): number => (e.careful ??= newLocal(e.code, I32));
+
+/** Plans what is to be known of addresses in the loop of a head and some of the ways back to it. */
+function openLevel(e: Emitter, head: number, back: readonly Block[]): void {
+  const inside = insideOf(e, head, back);
   // Where some bytes of a page are watched, what is known of one says nothing of the next.
   const level = e.manner.watched ? undefined : walks.levelOf(e.region, inside);
   if (level === undefined) return;
@@ -387,9 +413,9 @@ function leaveIndirectly(e: Emitter, { end: ending }: Block): void {
 
 /** Goes on to where `pc` is known to lead, else leaves. */
 function emitSwitch(e: Emitter, { block, ways }: Extract<Tree, { kind: "switch" }>): void {
-  const { known, dirty, facts } = e;
+  const { known, dirty, facts, careKnown } = e;
   const here = (): void => {
-    Object.assign(e, { known, dirty, facts: new Map(facts) });
+    Object.assign(e, { known, dirty, facts: new Map(facts), careKnown });
   };
   tellApart(
     e.code,
@@ -451,7 +477,8 @@ function emitCall(e: Emitter, { code, end: ending }: Block): void {
   brIf(c, outside, false);
   e.known = none;
   e.facts.clear();
-  if (e.floats) readCare(siteOf(e, code, code.length - 1));
+  e.careKnown = false;
+  if (e.careLoop) knowCare(e);
 }
 
 function emitWay(e: Emitter, w: Way, from: Block): void {
@@ -465,6 +492,7 @@ function emitWay(e: Emitter, w: Way, from: Block): void {
       enter(e, w.label);
       const met = e.met.get(w.label);
       e.met.set(w.label, met === undefined ? new Map(e.facts) : meet(met, e.facts));
+      e.careMet.set(w.label, e.careKnown && (e.careMet.get(w.label) ?? true));
       br(c, e.blocks.get(w.label)!);
       return;
     }
@@ -500,6 +528,7 @@ function emitBlock(e: Emitter, b: Block): void {
     const { reads, writes } = accessesOf([at]);
     load(e, without(reads, e.known));
     e.known = union(e.known, reads);
+    if (factsOf(at).careful) knowCare(e);
     emitInstruction(e, siteOf(e, b.code, i), b.end.kind !== "goto");
     e.known = union(e.known, writes);
     e.dirty = union(e.dirty, writes);
@@ -521,7 +550,7 @@ function siteOf(e: Emitter, code: readonly Instruction[], index: number): Site {
     watched: e.manner.watched,
     near: (kind) => localIn(e.near, kind, () => newLocal(e.code, I32)),
     limit: (r, fact) => walks.limitAt(e.around, { block: e.block, code, index }, r, fact),
-    careful: () => (e.careful ??= newLocal(e.code, I32)),
+    careful: () => carefulLocal(e),
     helper: e.helper,
     leave: () => {
       addCount(e, index - code.length);
@@ -556,5 +585,5 @@ function emitInstruction(e: Emitter, site: Site, jumps: boolean): void {
 }
 
 sparing({ emitRegion, load, store, enter, exitTo, giveBack, either, emitTree, emitWay, openLevel, emitCall });
-sparing({ addCount, emitBlock, siteOf, emitInstruction, emitSwitch });
+sparing({ addCount, emitBlock, siteOf, emitInstruction, emitSwitch, insideOf, knowCareInLoop, knowCare });
 for (const part of [code, encoder, checks, flow, floats, emitters, jumps, walks]) sparing(part);

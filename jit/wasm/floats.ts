@@ -10,6 +10,7 @@ import { address } from "./checks.ts";
 import {
   access,
   brIf,
+  type Code,
   call,
   end,
   f32,
@@ -28,6 +29,7 @@ import {
   temp,
 } from "./code.ts";
 import { F32, F64, I32, I64 } from "./encoder.ts";
+import { pushCare } from "./float-helpers.ts";
 import type { Emit, Site } from "./site.ts";
 import { fuseDoubles, fuseSingles, isUsual, type Signs, sumError, toNearest } from "./twofold.ts";
 
@@ -72,9 +74,9 @@ export const halfFromBits: Emit = (s, n) => {
 };
 
 /** Finds out again whether care is needed. */
-export function readCare(s: Site): void {
-  call(s.code, s.helper("careful"));
-  set(s.code, s.careful());
+export function readCare(c: Code, careful: number): void {
+  pushCare(c);
+  set(c, careful);
 }
 
 const roundsBy = (n: Node): boolean => n.args.some((a) => a.op === "field" && a.field === "rm");

@@ -3,15 +3,8 @@
 // for the floating-point unit's functions, which are imported under the same names.
 import { type Op, ops } from "../../src/isa/vocabulary.ts";
 import { brIf, end, finish, get, i64, newCode, newLocal, op, open, put, set, tee } from "./code.ts";
-import { encodeModule, type FunctionCode, type FunctionType, I32, I64, type Import } from "./encoder.ts";
-import { floatHelper, floatHelperType, pushCare, unitType } from "./float-helpers.ts";
-
-function carefulHelper(state: number): FunctionCode {
-  const type = helperType("careful");
-  const c = newCode(type.params, state);
-  pushCare(c);
-  return finish(c, type, undefined);
-}
+import { encodeModule, type FunctionCode, type FunctionType, I64, type Import } from "./encoder.ts";
+import { floatHelper, floatHelperType, unitType } from "./float-helpers.ts";
 
 /** The carry-less product's bits from `from` on. */
 function carrylessHelper(from: 0 | 63 | 64, state: number): FunctionCode {
@@ -75,8 +68,6 @@ const isUnit = (name: string): name is Op => name in ops && !name.startsWith("i6
 /** The helper of that name. The unit's function that it needs is function 0. `state`: byte offset of the hart's state. */
 function makeHelper(name: string, state: number): FunctionCode {
   switch (name) {
-    case "careful":
-      return carefulHelper(state);
     case "clmul":
       return carrylessHelper(0, state);
     case "clmulr":
@@ -92,8 +83,6 @@ function makeHelper(name: string, state: number): FunctionCode {
 /** The type of the helper of that name. */
 export function helperType(name: string): FunctionType {
   switch (name) {
-    case "careful":
-      return { params: [], results: [I32] };
     case "clmul":
     case "clmulr":
     case "clmulh":

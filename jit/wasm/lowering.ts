@@ -315,7 +315,7 @@ const csr =
       storeHart(c, hart.frm, value);
     }
     end(c);
-    floats.readCare(s);
+    floats.readCare(c, s.careful());
     get(c, old);
     put(c, 0xad);
   };
