@@ -76,6 +76,8 @@ interface Emitter {
   readonly code: Code;
   /** Local: executed instructions, counted on from what the hart says. */
   readonly count: number;
+  /** Instructions that were executed here beyond those that `count` has. */
+  uncounted: number;
   /** Local: the slot of the function that goes on. */
   readonly slot: number;
   readonly slotOf: (pc: number) => number;
@@ -138,6 +140,7 @@ export function emitRegion(
     flow: flowOf(region, tree),
     code: c,
     count: newLocal(c, I32),
+    uncounted: 0,
     slot: newLocal(c, I32),
     slotOf,
     own,
@@ -245,6 +248,7 @@ function enter(e: Emitter, to: number): void {
 function exitTo(e: Emitter, to: number): void {
   const c = e.code;
   flush(e);
+  count(e);
   i32(c, to);
   set(c, pc);
   const own = e.own.get(to);
@@ -279,11 +283,11 @@ function giveBack(e: Emitter, to: number | undefined): void {
 
 /** Emits two ways from the same point. */
 function either(e: Emitter, one: () => void, other: () => void): void {
-  const { known, dirty, facts, careKnown } = e;
+  const { known, dirty, facts, careKnown, uncounted } = e;
   e.facts = new Map(facts);
   one();
   orElse(e.code);
-  Object.assign(e, { known, dirty, facts, careKnown });
+  Object.assign(e, { known, dirty, facts, careKnown, uncounted });
   other();
 }
 
@@ -298,6 +302,7 @@ function emitTree(e: Emitter, t: Tree): void {
       const distance = (b: Block): number => Math.abs(b.pc - head);
       const back = waysBack(t.body, t.label).sort((a, b) => distance(b) - distance(a));
       const outermost = c.depth;
+      count(e);
       // Behind a switch one way is as good as another.
       const nested = isDispatch(e.region.blocks[t.label]!) ? 1 : Math.min(back.length, tuning.nestedLoops);
       const outer = e.around.length;
@@ -323,6 +328,7 @@ function emitTree(e: Emitter, t: Tree): void {
       [e.known, e.dirty] = [e.flow.known[t.label]!, e.flow.dirty[t.label]!];
       e.facts = e.met.get(t.label) ?? new Map();
       e.careKnown = e.careMet.get(t.label) ?? false;
+      e.uncounted = 0;
       emitTree(e, t.after);
       return;
     case "code":
@@ -348,6 +354,7 @@ function emitTree(e: Emitter, t: Tree): void {
       emitBlock(e, t.block);
       if (t.block.end.kind === "return") {
         flush(e);
+        count(e);
         get(c, depth);
         brIf(c, outside);
         findSlot(e);
@@ -405,6 +412,7 @@ function openLevel(e: Emitter, head: number, back: readonly Block[]): void {
 function leaveIndirectly(e: Emitter, { end: ending }: Block): void {
   const c = e.code;
   flush(e);
+  count(e);
   const site = ending.kind === "indirect" || ending.kind === "switch" ? ending.site : undefined;
   if (site !== undefined && !e.manner.confined) recordJump(c, e.region.pc, site, pc);
   findSlot(e);
@@ -413,9 +421,9 @@ function leaveIndirectly(e: Emitter, { end: ending }: Block): void {
 
 /** Goes on to where `pc` is known to lead, else leaves. */
 function emitSwitch(e: Emitter, { block, ways }: Extract<Tree, { kind: "switch" }>): void {
-  const { known, dirty, facts, careKnown } = e;
+  const { known, dirty, facts, careKnown, uncounted } = e;
   const here = (): void => {
-    Object.assign(e, { known, dirty, facts: new Map(facts), careKnown });
+    Object.assign(e, { known, dirty, facts: new Map(facts), careKnown, uncounted });
   };
   tellApart(
     e.code,
@@ -444,6 +452,7 @@ function emitCall(e: Emitter, { code, end: ending }: Block): void {
   const c = e.code;
   const last = code.at(-1)!;
   flush(e);
+  count(e);
   const own = ending.to === undefined ? undefined : e.own.get(ending.to);
   if (ending.to === undefined) findSlot(e);
   else {
@@ -490,6 +499,7 @@ function emitWay(e: Emitter, w: Way, from: Block): void {
       return;
     case "break": {
       enter(e, w.label);
+      count(e);
       const met = e.met.get(w.label);
       e.met.set(w.label, met === undefined ? new Map(e.facts) : meet(met, e.facts));
       e.careMet.set(w.label, e.careKnown && (e.careMet.get(w.label) ?? true));
@@ -498,6 +508,7 @@ function emitWay(e: Emitter, w: Way, from: Block): void {
     }
     case "continue":
       enter(e, w.label);
+      count(e);
       get(c, e.count);
       i32(c, tuning.fuel);
       put(c, 0x4a);
@@ -513,15 +524,21 @@ function emitWay(e: Emitter, w: Way, from: Block): void {
 
 /** Adds to the count of executed instructions. */
 function addCount(e: Emitter, n: number): void {
+  if (n === 0) return;
   get(e.code, e.count);
   i32(e.code, n);
   put(e.code, 0x6a);
   set(e.code, e.count);
 }
 
+/** Brings the count up to date. Done where ways meet or end only: two counts would need two of the host's registers. */
+function count(e: Emitter): void {
+  addCount(e, e.uncounted);
+  e.uncounted = 0;
+}
+
 /** The code of a block. Leaves the condition of the branch that ends it on the stack, if one does. */
 function emitBlock(e: Emitter, b: Block): void {
-  addCount(e, b.code.length);
   e.block = e.flow.indexOf.get(b)!;
   b.code.forEach((at, i) => {
     // Registers come into their locals before the instruction: within it they may be used on one of two ways.
@@ -535,6 +552,7 @@ function emitBlock(e: Emitter, b: Block): void {
     carry(e.facts, at);
     release(e.code);
   });
+  e.uncounted += b.code.length;
 }
 
 function siteOf(e: Emitter, code: readonly Instruction[], index: number): Site {
@@ -553,7 +571,7 @@ function siteOf(e: Emitter, code: readonly Instruction[], index: number): Site {
     careful: () => carefulLocal(e),
     helper: e.helper,
     leave: () => {
-      addCount(e, index - code.length);
+      addCount(e, e.uncounted + index);
       giveBack(e, at.pc);
     },
   };
