@@ -378,18 +378,18 @@ export function presetLimit(c: Code, { low, high, write, down, local }: Limit): 
   i64(c, down ? -1 - low : 2 - high);
   put(c, 0x7c);
   i64Big(c, down ? 2n ** 63n - 1n : 0n);
+  // What is plain becomes 2**32 if the page has it, else 0: one comparison tells that and whether there is such a page.
+  const bit = plain[write ? "write" : "read"];
+  get(c, at);
   get(c, at);
   put(c, 0xa7);
   i32(c, 12);
   put(c, 0x76);
   access(c, 0x2d, memory.pages);
-  i32(c, plain[write ? "write" : "read"]);
-  put(c, 0x71);
-  i32(c, 0);
-  get(c, at);
-  i64(c, 32);
-  put(c, 0x88, 0x50, op.select); // i64.shr_u, i64.eqz
-  put(c, op.select);
+  i32(c, bit);
+  put(c, 0x71, 0xad); // i32.and, i64.extend_i32_u
+  i64(c, 32 - Math.log2(bit));
+  put(c, 0x86, 0x54, op.select); // i64.shl, i64.lt_u
   set(c, local);
 }
 
