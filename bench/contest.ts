@@ -1,10 +1,11 @@
 // A contest: one program run by sabre, by qemu-riscv64 and natively, in turn, so that all see the same machine. All must
 // print the same.
 import { isThere, missing, type Tool } from "./compile.ts";
-import { medians, qemu, type Run, runOnce, type Sample, sabre } from "./measure.ts";
+import { difference, medians, qemu, type Run, runOnce, type Sample, sabre } from "./measure.ts";
 
 export const groups = {
   macro: "programs of our own, compiled by gcc -O2",
+  warm: "the same after warm-up, the difference of two runs",
   real: "programs of Debian",
   short: "short programs, from start to exit",
 } as const;
@@ -18,12 +19,16 @@ export interface Contest {
   readonly group: Group;
   readonly what: string;
   readonly needs: readonly Tool[];
+  /** Of those that were chosen, which take part; all where it is left out. */
+  readonly engines?: readonly Engine[];
   readonly prepare: (quick: boolean) => Prepared | Promise<Prepared>;
 }
 
 export interface Prepared {
   /** What stands behind `sabre run` or `qemu-riscv64`: options, program, arguments. */
   readonly guest: readonly string[];
+  /** The same for a run that does less, which is made too and does not count: what it took is taken off. */
+  readonly less?: readonly string[];
   /** The command that does the same without an emulator, where there is one. */
   readonly native: readonly string[] | undefined;
   /** Whether the native program is the same source, which must print the same. */
@@ -69,21 +74,41 @@ export async function hold(contest: Contest, terms: Terms): Promise<Outcome> {
   } catch (e) {
     return skipped((e as Error).message);
   }
-  const commands = commandsOf(prepared, terms.engines);
+  const commands = commandsOf(
+    prepared,
+    terms.engines.filter((engine) => contest.engines?.includes(engine) ?? true),
+  );
   const rounds = roundsOf(group, terms.rounds);
   return { name, group, what, rounds, ...takeTurns(name, commands, prepared.sameSource, { ...terms, rounds }) };
 }
 
+interface Command {
+  readonly words: readonly string[];
+  /** What it does as well, and does not count. */
+  readonly less: readonly string[] | undefined;
+}
+
 /** The reference comes first: what the others print is compared with what it printed. */
-function commandsOf({ guest, native }: Prepared, chosen: readonly Engine[]): Map<string, readonly string[]> {
+function commandsOf({ guest, less, native }: Prepared, chosen: readonly Engine[]): Map<string, Command> {
+  const by = (emulator: (...words: string[]) => string[]): Command => ({
+    words: emulator(...guest),
+    less: less && emulator(...less),
+  });
   return new Map([
-    ...(isThere("qemu-riscv64") ? [["qemu", qemu(...guest)] as const] : []),
-    ...chosen.map((engine) => [contestantOf(engine), sabre("--jit", engine, ...guest)] as const),
-    ...(native === undefined ? [] : [["native", native] as const]),
+    ...(isThere("qemu-riscv64") ? [["qemu", by(qemu)] as const] : []),
+    ...chosen.map((engine) => [contestantOf(engine), by((...words) => sabre("--jit", engine, ...words))] as const),
+    ...(native === undefined ? [] : [["native", { words: native, less: undefined }] as const]),
   ]);
 }
 
-function takeTurns(name: string, commands: Map<string, readonly string[]>, sameSource: boolean, terms: Terms) {
+/** Runs a command, and the one that is taken off it before. */
+function measured({ words, less }: Command): Run {
+  const before = less && runOnce(less);
+  const run = runOnce(words);
+  return before === undefined ? run : { ...run, ...difference(run, before) };
+}
+
+function takeTurns(name: string, commands: Map<string, Command>, sameSource: boolean, terms: Terms) {
   const runs = new Map<string, Run[]>([...commands.keys()].map((who) => [who, []]));
   const problems: Record<string, string> = {};
   let reference: Run | undefined;
@@ -97,7 +122,7 @@ function takeTurns(name: string, commands: Map<string, readonly string[]>, sameS
       if (problems[who] !== undefined) continue;
       terms.progress(`${name}: round ${round} of ${terms.rounds}, ${who}`);
       try {
-        const run = runOnce(command);
+        const run = measured(command);
         if (differs(who, run)) problems[who] = `printed something else: ${exactOutput(run).slice(0, 200)}`;
         runs.get(who)!.push(run);
       } catch (e) {

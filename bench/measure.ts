@@ -86,6 +86,14 @@ function readReport(file: string): Sample {
 
 export const median = (of: readonly number[]): number => of.toSorted((a, b) => a - b)[of.length >> 1] ?? Number.NaN;
 
+/** What the time of one is more than that of another; of the memory that of the one. */
+export const difference = (one: Sample, other: Sample): Sample => ({
+  wall: one.wall - other.wall,
+  user: one.user - other.user,
+  cpu: one.cpu - other.cpu,
+  memory: one.memory,
+});
+
 /** The medians of samples, each part by itself. */
 export function medians(samples: readonly Sample[]): Sample {
   const part = (of: (s: Sample) => number): number => median(samples.map(of));

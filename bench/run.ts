@@ -8,7 +8,7 @@ import { type Contest, contestantOf, groups, hold, type Outcome } from "./contes
 import { debuggers } from "./debug.ts";
 import { guestOperations } from "./kernels.ts";
 import { askingLinux } from "./linux.ts";
-import { macro } from "./macro.ts";
+import { macro, warm } from "./macro.ts";
 import { emulatorParts } from "./micro/parts.ts";
 import { type Options, understand } from "./options.ts";
 import { milestone, progress } from "./progress.ts";
@@ -18,7 +18,7 @@ import { shortPrograms } from "./short.ts";
 import { startUp } from "./startup.ts";
 import { document, machineLine, problemLines, problemsOf, sections } from "./tables.ts";
 
-const contests: readonly Contest[] = [...macro, ...realPrograms, ...shortPrograms];
+const contests: readonly Contest[] = [...macro, ...warm, ...realPrograms, ...shortPrograms];
 
 /** Parts that are no contest. */
 const parts: readonly {
@@ -44,7 +44,9 @@ function lineOf(o: Outcome, { engines }: Options): string {
 async function measure(o: Options): Promise<Results> {
   const wanted = (name: string, group: string) =>
     o.only.length === 0 || o.only.includes(name) || o.only.includes(group);
-  const held = contests.filter(({ name, group }) => wanted(name, group));
+  const held = contests.filter(
+    ({ name, group, engines }) => wanted(name, group) && (engines?.some((e) => o.engines.includes(e)) ?? true),
+  );
   const others = parts.filter(({ name }) => wanted(name, name));
   const count = held.length + others.length;
   if (!isThere("qemu-riscv64")) milestone(`no comparison with qemu-riscv64: ${missing("qemu-riscv64")}`);
