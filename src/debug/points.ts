@@ -1,7 +1,6 @@
 // What one worker has made of the table of breakpoints, for the address space that it runs: where its engine stops, and what
 // pages are watched. It is brought up to date at safepoints, and costs a comparison where nothing has changed.
 
-import { writeAll } from "../host/write.ts";
 import type { HartEngine } from "../linux/engine.ts";
 import {
   type AccessKind,
@@ -30,8 +29,13 @@ export interface Points {
   /** What is at an address, the debugger's first; undefined for nothing. */
   readonly at: (pc: number) => readonly Breakpoint[] | undefined;
   readonly stopsAt: (pc: number) => boolean;
-  /** Whether a thread that has come to a stop goes on: no condition holds there, or commands have been executed. To be asked once each time. */
+  /**
+   * Whether a thread that has come to a stop goes on: no condition holds there, or commands have been executed that print nothing.
+   * To be asked once each time.
+   */
   readonly passes: (pc: number) => boolean;
+  /** What commands have printed since it was taken last, latin1; and whether the thread has stopped for nothing else. */
+  readonly takeText: () => { readonly text: string; readonly alone: boolean };
   /** While it is set watched accesses are made as others: by an instruction that has stopped for them before. */
   muted: boolean;
   /** Watched accesses since these were taken last: of the kernel, which have been made, or of an instruction, which has not. */
@@ -43,12 +47,10 @@ export interface Points {
 /** `hart`: the words of the hart that runs here. */
 export function makePoints(d: DebugState, memory: GuestMemory, space: number, hart: Int32Array): Points {
   const { words, breakpoints, lock, expressions } = d;
+  // Nobody waits in guest code for a pipe to be read.
+  let [text, alone] = ["", true];
   const evaluate = makeEvaluator(hart, memory, (format, values) => {
-    writeAll(
-      2,
-      printf(format, values, (address) => stringAt(memory, address)),
-      "latin1",
-    );
+    text += printf(format, values, (address) => stringAt(memory, address));
   });
   let stops = new Map<number, readonly Breakpoint[]>();
   let watches: readonly Breakpoint[] = [];
@@ -102,12 +104,18 @@ export function makePoints(d: DebugState, memory: GuestMemory, space: number, ha
     passes: (pc) => {
       const here = stops.get(pc);
       if (here === undefined) return true;
+      alone = true;
       for (const { code } of here) {
-        if (code === 0) return false;
+        if (code === 0) alone = false;
         // One with commands stops for none.
-        if (anyHolds(evaluate, expressions, code, pc) && !execute(evaluate, expressions, code, pc)) return false;
+        if (anyHolds(evaluate, expressions, code, pc) && !execute(evaluate, expressions, code, pc)) alone = false;
       }
-      return true;
+      return text === "" && alone;
+    },
+    takeText: () => {
+      const taken = { text, alone };
+      [text, alone] = ["", true];
+      return taken;
     },
     hits,
     catchUp: (engine) => {

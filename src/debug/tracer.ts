@@ -9,8 +9,9 @@ import { after, Clock, readClock } from "../host/clock.ts";
 import { hostTid, installInterrupts } from "../host/interrupt.ts";
 import { park } from "../host/park.ts";
 import { spin } from "../host/spin.ts";
+import { addressOf } from "../host/syscall.ts";
 import type { HartEngine } from "../linux/engine.ts";
-import { restart } from "../linux/errno.ts";
+import { errno, restart } from "../linux/errno.ts";
 import { type Engine, runGuestCode } from "../linux/guest-code.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { pendingAddress } from "../linux/kick-timer.ts";
@@ -26,6 +27,7 @@ import { rowByNumber } from "../linux/table.ts";
 import type { Task } from "../linux/task.ts";
 import { findTask, TaskField, taskAt } from "../linux/tasks.ts";
 import type { Tracer } from "../linux/tracer.ts";
+import { never, Poll, pollHost, setPoll, sleepIn } from "../linux/wait.ts";
 import { lock, unlock, withLock } from "../sync/mutex.ts";
 import { goOffline, goOnline } from "../sync/rcu.ts";
 import { breakpointsOf, inheritBreakpoints, isWatchpoint, readersOf, removeBreakpoints } from "./breakpoints.ts";
@@ -78,7 +80,11 @@ interface Seat {
   passing: number;
   /** The resumption that it has taken note of. */
   resumed: number;
+  /** What commands of breakpoints have printed and is to be written yet, latin1. */
+  text: string;
 }
+
+const stderr = 2;
 
 const a0 = 10;
 
@@ -131,7 +137,7 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
     const at = threadAt(t.index);
     const seat: Seat = {
       ...{ at, generation, epoch: Atomics.load(words, Head.epoch) - 1, stepping: false, start: 0, end: 0 },
-      ...{ from: undefined, undone: false, skip: undefined, watched: false, passing: 0, resumed: 0 },
+      ...{ from: undefined, undone: false, skip: undefined, watched: false, passing: 0, resumed: 0, text: "" },
     };
     seats.set(t.index, seat);
     Atomics.store(t.record.i32, TaskField.hostTid, hostTid());
@@ -356,8 +362,36 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
     }
     const pc = getPc(t.hart);
     const [first] = points.at(pc) ?? [];
-    if (first === undefined || isWatchpoint(first.kind)) return;
+    if (first === undefined || isWatchpoint(first.kind) || onlySpeaks(t, s, pc)) return;
     stop(t, s, Stop.breakpoint, first.kind, pc);
+  }
+
+  /** Writes what commands at a breakpoint have printed. Whether that is all that the thread has stopped there for. */
+  function onlySpeaks(t: Task, s: Seat, pc: number): boolean {
+    const { text, alone } = points.takeText();
+    if (text === "") return false;
+    s.text += text;
+    speak(t, s);
+    if (alone) s.skip = pc;
+    return alone;
+  }
+
+  /** Writes what there is to write, and sleeps for that. False where the thread is wanted for something else first. */
+  function speak(t: Task, s: Seat): boolean {
+    const bytes = Buffer.from(s.text, "latin1");
+    let at = 0;
+    for (let n = 0; at < bytes.length; at += Math.max(n, 0)) {
+      n = sleepIn(t, "write", stderr, addressOf(bytes) + at, bytes.length - at);
+      if (n === -errno.EAGAIN) {
+        setPoll(0, stderr, Poll.OUT);
+        n = Math.min(pollHost(t, 1, never), 0);
+      }
+      if (n === -restart.ERESTARTSYS || n === -restart.ERESTARTNOINTR || n === -restart.ERESTARTNOHAND) break;
+      // Nobody reads it any more.
+      if (n < 0) at = bytes.length;
+    }
+    s.text = s.text.slice(at);
+    return s.text === "";
   }
 
   /** Whether a debugger has asked for that event of the thread. */
@@ -406,6 +440,7 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
       if (t.process.exit !== undefined) return Cause.requested;
       // What a debugger has written to code.
       if ((pendingBits(t.record) & Pending.space) !== 0) dropWritten(t);
+      if (s.text !== "" && !speak(t, s)) return Cause.requested;
       goOnline(readers, t.index);
       let cause: Cause;
       try {
@@ -431,6 +466,7 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
       // The one inside is told of its step after that.
       const pc = getPc(t.hart);
       if (t.process.exit !== undefined || s.skip === pc || !points.stopsAt(pc) || points.passes(pc)) return;
+      if (onlySpeaks(t, s, pc)) return;
       stop(t, s, Stop.breakpoint, points.at(pc)![0]!.kind, pc);
     },
     enterCall: (t) => {

@@ -165,6 +165,8 @@ export async function debugging<T>(
     readonly options?: readonly string[];
     readonly acks?: boolean;
     readonly env?: Record<string, string>;
+    /** A descriptor for its standard error. */
+    readonly stderr?: number;
   } = {},
 ): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "sabre-gdb-"));
@@ -173,7 +175,7 @@ export async function debugging<T>(
   const child = Bun.spawn(sabreCommand("run", ...(o.options ?? []), "-g", place, ...program), {
     stdin: "pipe",
     stdout: "pipe",
-    stderr: "pipe",
+    stderr: (o.stderr ?? "pipe") as "pipe",
     env: { PATH: "/usr/bin:/bin", HOME: "/", LC_ALL: "C.UTF-8", ...o.env },
   });
   let client: Client | undefined;

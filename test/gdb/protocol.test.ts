@@ -1,12 +1,12 @@
 // What the stub offers beyond running, stopping, registers and memory, packet by packet; and that it has a row for each that it is to
 // have.
 import { describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { packetRows } from "../../src/gdb/table.ts";
 import { buildGuest } from "../tools/guest.ts";
-import { debugging, hex, number, symbolOf } from "./client.ts";
+import { type Debugged, debugging, hex, number, symbolOf } from "./client.ts";
 import { gdb } from "./gdb.ts";
 
 const limit = 60_000;
@@ -101,6 +101,54 @@ describe("commands of breakpoints", () => {
         expect(await client.ask("vCont;c")).toBe("W00");
         expect(await printedBy(process)).toBe("n=1003\nn=1004\n");
       }),
+    limit,
+  );
+
+  test(
+    "print into a pipe that nobody reads, and the thread can be stopped there, and breakpoints be set",
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), "sabre-fifo-"));
+      const fifo = join(folder, "fifo");
+      Bun.spawnSync(["mkfifo", fifo]);
+      const stderr = openSync(fifo, "r+");
+      const probe = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);
+      /** Until no byte more goes in. */
+      const fill = async (): Promise<void> => {
+        for (;;) {
+          try {
+            writeSync(probe, "\0");
+          } catch (e) {
+            expect((e as NodeJS.ErrnoException).code).toBe("EAGAIN");
+            return;
+          }
+          await Bun.sleep(1);
+        }
+      };
+      const drive = async ({ client }: Debugged): Promise<void> => {
+        const at = symbolOf(threads, "work");
+        expect(await client.ask(`Z0,${hex(at)},2${commands(0)}`)).toBe("OK");
+        client.say("vCont;c");
+        for (let round = 0; round < 3; round++) {
+          await fill();
+          client.raw("\x03");
+          expect(await client.next()).toMatch(/^T02/);
+          expect(await client.ask(`Z0,${hex(at + 4)},2`)).toBe("OK");
+          expect(await client.ask(`z0,${hex(at + 4)},2`)).toBe("OK");
+          client.say("vCont;c");
+        }
+        const reader = Bun.spawn(["sh", "-c", `tr -d '\\0' < ${fifo} | sort`], { stdout: "pipe" });
+        expect(await client.next()).toBe("W00");
+        for (const fd of [stderr, probe]) closeSync(fd);
+        const said = (await new Response(reader.stdout).text()).trimEnd().split("\n");
+        const wanted = [1000, 2000].flatMap((from) => Array.from({ length: 20_000 }, (_, i) => `n=${from + i}`));
+        expect(said.filter((line) => !line.startsWith("sabre: "))).toEqual(wanted.sort());
+      };
+      try {
+        await debugging([threads, "2", "20000"], drive, { stderr });
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    },
     limit,
   );
 
