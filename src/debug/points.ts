@@ -80,8 +80,8 @@ export function makePoints(d: DebugState, memory: GuestMemory, space: number, ha
       })),
     );
     const after = pagesOf(watches);
-    for (const page of before) if (!after.has(page)) changePages(memory, page, page + 1, ~Page.watch, 0);
-    for (const page of after) changePages(memory, page, page + 1, -1, Page.watch);
+    for (const [first, end] of without(before, after)) changePages(memory, first, end, ~Page.watch, 0);
+    for (const [first, end] of after) changePages(memory, first, end, -1, Page.watch);
     memory.watched = watches.length === 0 ? undefined : accessed;
   }
 
@@ -151,10 +151,33 @@ function stringAt(m: GuestMemory, address: bigint): string | undefined {
   return end < 0 ? text : text.slice(0, end);
 }
 
-function pagesOf(watches: readonly Breakpoint[]): Set<number> {
-  const pages = new Set<number>();
-  for (const { address, length } of watches)
-    for (let page = Math.floor(address / pageSize); page * pageSize < address + length; page++)
-      if (page < 2 ** 20) pages.add(page);
-  return pages;
+/** Pages, the first and the one behind the last. */
+type Range = readonly [first: number, end: number];
+
+const mostPages = 2 ** 20;
+
+/** The pages of what is watched, apart and in order. */
+function pagesOf(watches: readonly Breakpoint[]): Range[] {
+  const found: Range[] = [];
+  for (const { address, length } of [...watches].sort((a, b) => a.address - b.address)) {
+    const first = Math.floor(address / pageSize);
+    const end = Math.min(Math.ceil((address + length) / pageSize), mostPages);
+    const before = found.at(-1);
+    if (before !== undefined && first <= before[1]) found[found.length - 1] = [before[0], Math.max(before[1], end)];
+    else if (first < end) found.push([first, end]);
+  }
+  return found;
+}
+
+/** The pages of some ranges that are in none of others, which are apart and in order. */
+function without(ranges: readonly Range[], others: readonly Range[]): Range[] {
+  return ranges.flatMap(([first, end]) => {
+    const left: Range[] = [];
+    for (const [from, to] of others) {
+      if (to <= first || from >= end) continue;
+      if (first < from) left.push([first, from]);
+      first = to;
+    }
+    return first < end ? [...left, [first, end] as const] : left;
+  });
 }

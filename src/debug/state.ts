@@ -38,14 +38,15 @@ export const Head = {
   stepper: 10,
   /** 1 while threads stop one by one. */
   nonStop: 11,
-  /** Two words each: signals that threads take without a stop; signals that they never get. */
+  /** Two words: signals that threads take without a stop. */
   passed: 12,
-  withheld: 14,
   /** What calls stop: 0 none, 1 all, 2 those of the set, which has a bit for each of the first 512 numbers. */
   catching: 16,
   caught: 20,
   /** Bytes of `expressions` that are used. */
   expressions: 19,
+  /** 1 while threads that are made do not begin: only some were let run. */
+  holdsNew: 14,
   /** 1 where the debugger has the program's terminal. */
   together: 18,
   /** Bits of `Report`. */
@@ -58,6 +59,8 @@ export const Head = {
   settling: 39,
   /** A bit for each process that is debugged, by index. Atomic. */
   debugged: 40,
+  /** 1 once something was watched: code is compiled another way from then on. */
+  watched: 63,
   words: 64,
 } as const;
 

@@ -142,8 +142,11 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
     seats.set(t.index, seat);
     Atomics.store(t.record.i32, TaskField.hostTid, hostTid());
     lock(d.lock);
-    // The debugger may have stopped it before it was there.
-    if (words[at + Thread.tid] !== t.tid) initThread(d, t.index, t.tid, Run.running);
+    // The debugger may have stopped it before it was there, and have left since.
+    if (words[at + Thread.tid] !== t.tid || !(isAttached(t) || isHalted(t.process.index))) {
+      const waits = isAttached(t) && words[Head.holdsNew] !== 0 && !leads(t) && !reports(Report.threads);
+      initThread(d, t.index, t.tid, waits ? Run.stopped : Run.running);
+    }
     const isHeld = words[at + Thread.run] === Run.stopped;
     const seen = words[at + Thread.resumed]!;
     unlock(d.lock);
@@ -163,6 +166,12 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
     }
     const { at } = s;
     lock(d.lock);
+    // One that has left meanwhile resumes nobody any more.
+    if (why === Stop.asked ? !isWanted(t, s) : !isAttached(t)) {
+      unlock(d.lock);
+      if (why !== Stop.asked) s.skip = getPc(t.hart);
+      return;
+    }
     words[at + Thread.stop] = why;
     words[at + Thread.detail] = detail;
     f64[(at + Thread.address) / 2] = address;
@@ -404,7 +413,7 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
     const child = isClone(rowByNumber(getI64(t.hart, 17))?.name) ? findTask(kernel, tid) : undefined;
     if (child === undefined || taskAt(kernel, child).i32[TaskField.process] !== t.process.index) return;
     withLock(d.lock, () => {
-      if (words[threadAt(child) + Thread.tid] === tid) return;
+      if (words[threadAt(child) + Thread.tid] === tid || !isAttached(t)) return;
       initThread(d, child, tid, Run.stopped);
       words[threadAt(child) + Thread.told] = words[Head.nonStop]!;
     });
@@ -494,8 +503,13 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
       if (!isAttached(t) || !reports(isApart ? Report.fork : Report.vfork)) return;
       const space = child[ProcessField.space]!;
       if (isApart) inheritBreakpoints(d.breakpoints, record.i32[ProcessField.space]!, space, changing(d));
-      withLock(d.lock, () => initThread(d, task, taskAt(kernel, task).i32[TaskField.tid]!, Run.stopped));
-      setDebugged(d, process, true);
+      const isTaken = withLock(d.lock, () => {
+        if (!isAttached(t)) return false;
+        initThread(d, task, taskAt(kernel, task).i32[TaskField.tid]!, Run.stopped);
+        setDebugged(d, process, true);
+        return true;
+      });
+      if (!isTaken && isApart) removeBreakpoints(d.breakpoints, (b) => b.space === space, changing(d));
     },
     made: (t, pid, isVfork) => {
       const s = seatOf(t);

@@ -11,6 +11,7 @@ export function beginNonStop(s: Session): void {
   s.nonStop = true;
   s.mode = "running";
   s.world.d.words[Head.nonStop] = 1;
+  s.world.d.words[Head.holdsNew] = 0;
   // Those are told of when the debugger asks.
   for (const thread of debugged(s)) if (isStopped(s.world, thread)) markTold(s.world, thread);
   unhalt(s.world);
@@ -78,6 +79,8 @@ export function allStops(s: Session): string {
   s.stops = debugged(s).flatMap((thread) => {
     if (!isStopped(s.world, thread)) return [];
     const event = eventOf(s.world, thread);
+    // That a thread has gone is told by itself, and lets it go.
+    if (event?.why === Stop.left) return [];
     markTold(s.world, thread);
     return [event === undefined ? stopText(s, thread, 0, "") : eventText(s, event)];
   });

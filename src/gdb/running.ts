@@ -22,10 +22,11 @@ import {
   sleeps,
   spaceOf,
   standsInside,
+  threadsIn,
   unhalt,
 } from "../debug/world.ts";
 import { Header } from "../linux/kernel.ts";
-import { exeOf, exitOf, processAt } from "../linux/processes.ts";
+import { exeOf, exitOf, firstProcess, processAt } from "../linux/processes.ts";
 import { tracingProcess } from "../linux/ptrace.ts";
 import { Sig } from "../linux/siginfo.ts";
 import { withLock } from "../sync/mutex.ts";
@@ -39,9 +40,13 @@ export interface Order {
   readonly how: Resumption;
 }
 
-/** Lets threads run, of all that there are; the others stay as they are. The reply comes with the next stop. */
-export function letRun(s: Session, threads: readonly GuestThread[], orders: readonly Order[]): void {
+/**
+ * Lets threads run, of all that there are; the others stay as they are, and those that come, unless `withNew`. The reply comes with
+ * the next stop.
+ */
+export function letRun(s: Session, threads: readonly GuestThread[], orders: readonly Order[], withNew: boolean): void {
   const { world } = s;
+  world.d.words[Head.holdsNew] = Number(!withNew);
   const steppers = orders.filter(({ how }) => how.step);
   world.d.words[Head.stepper] = steppers.length === 1 ? steppers[0]!.thread.task + 1 : 0;
   s.mode = "running";
@@ -67,10 +72,12 @@ export function letRun(s: Session, threads: readonly GuestThread[], orders: read
 
 /** The threads of a process run, and no debugger is told of anything of it. */
 export function letGo(s: Session, process: number): void {
-  const threads = debugged(s).filter((t) => t.process === process);
-  setDebugged(s.world.d, process, false);
-  bump(s.world.d);
-  for (const thread of threads) if (isStopped(s.world, thread)) resume(s.world, thread, leavingWith(s, thread));
+  const { world } = s;
+  // With the lock: who stops, or makes others that are to stop, has done so, or will see that nobody would be told.
+  withLock(world.d.lock, () => setDebugged(world.d, process, false));
+  bump(world.d);
+  for (const thread of threadsIn(world))
+    if (thread.process === process && isStopped(world, thread)) resume(world, thread, leavingWith(s, thread));
 }
 
 /** How a thread goes on that the debugger leaves: with the signal for which it stands still, unless it is not to get that. */
@@ -194,12 +201,16 @@ function isEnding(s: Session, threads: readonly GuestThread[]): boolean {
 
 /** What is said of the end of a process, which counts as told then. */
 export function endText(s: Session, process: number): string {
-  const { d } = s.world;
-  const { pid, end } = endAt(d, process);
-  setDebugged(d, process, false);
-  const which = s.multiprocess ? `;process:${pid.toString(16)}` : "";
-  s.lastEnd = "code" in end ? `W${hexByte(end.code)}${which}` : `X${hexByte(toHostNumber(end.signal))}${which}`;
+  setDebugged(s.world.d, process, false);
+  s.lastEnd = endOf(s, process);
   return s.lastEnd;
+}
+
+/** How the process of that index ended that had it last. */
+function endOf(s: Session, process: number): string {
+  const { pid, end } = endAt(s.world.d, process);
+  const which = s.multiprocess ? `;process:${pid.toString(16)}` : "";
+  return "code" in end ? `W${hexByte(end.code)}${which}` : `X${hexByte(toHostNumber(end.signal))}${which}`;
 }
 
 /** A process has ended. */
@@ -314,7 +325,8 @@ export function stopText(s: Session, thread: GuestThread, signo: number, reason:
 /** What `?` answers, once all stand still. */
 export function statusText(s: Session): string {
   const thread = currentThread(s);
-  if (thread === undefined) return s.lastEnd ?? "W00";
+  // Who comes after the end is told how the first process did.
+  if (thread === undefined) return s.lastEnd ?? endOf(s, firstProcess);
   if (s.last?.thread.task === thread.task && s.last.thread.tid === thread.tid) return s.last.text;
   return stopText(s, thread, Sig.TRAP, "");
 }

@@ -5,9 +5,11 @@ import { emitRegion as emitScript } from "../../jit/js/emit.ts";
 import { findRegion, type Region, type Shape } from "../../jit/region.ts";
 import { tuning } from "../../jit/tuning.ts";
 import { wasmShape } from "../../jit/wasm/compile.ts";
+import { usual } from "../../jit/wasm/environment.ts";
 import { emitModule } from "../../jit/wasm/module.ts";
 import { wasmText } from "../../jit/wasm/text.ts";
 import { breakpointsOf, isWatchpoint } from "../debug/breakpoints.ts";
+import { Head } from "../debug/state.ts";
 import { type GuestThread, recordOf } from "../debug/world.ts";
 import { listingLine } from "../isa/riscv/disassemble.ts";
 import { lengthOf } from "../isa/riscv/encoding.ts";
@@ -67,10 +69,12 @@ export function translationText(s: Session, t: GuestThread, pc: number): string 
     return `${title("guest")}${listingLine(bitsOf(pc), pc, { aliases: true })}\nnothing is compiled: ${why}\n`;
   }
   const isShared = debugged(s).filter(({ process }) => process === t.process).length > 1;
+  const manner = { ...usual, watched: s.world.d.words[Head.watched] !== 0 };
   const hart = hartOffset(recordOf(s.world, t).i32[TaskField.hart]!);
   return [
     title(`guest, ${module.instructions} instructions`) + listing(module, bitsOf),
     title(`JavaScript, of ${script.instructions} instructions`) + emitScript(script, undefined, isShared).body,
-    title(`WebAssembly, of ${module.instructions} instructions`) + wasmText(emitModule([module], hart, slots()).bytes),
+    title(`WebAssembly, of ${module.instructions} instructions`) +
+      wasmText(emitModule([module], hart, slots(), manner).bytes),
   ].join("\n");
 }

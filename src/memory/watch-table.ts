@@ -29,8 +29,11 @@ export function fillWatchTable(table: Int32Array, all: readonly Watched[]): void
     made[at] = isEmpty ? from : Math.min(made[at]!, from);
     made[at + 1] = Math.max(made[at + 1]!, to);
   };
-  for (const { address, length, reads, writes } of all)
-    for (let page = address >>> pageShift; page * 2 ** pageShift < address + length; page++) {
+  for (const { address, length, reads, writes } of all) {
+    const last = Math.floor((address + length - 1) / 2 ** pageShift);
+    for (let page = address >>> pageShift, first = page; page <= last; page++) {
+      // Each entry has its first page, and the last has it widened over those between.
+      if (page === first + watchEntries) page = Math.max(page, last - watchEntries + 1);
       const at = ((page & (watchEntries - 1)) * watchEntryBytes) / 4;
       const from = Math.max(address, page * 2 ** pageShift);
       const to = Math.min(address + length, (page + 1) * 2 ** pageShift);
@@ -38,5 +41,6 @@ export function fillWatchTable(table: Int32Array, all: readonly Watched[]): void
       // An atomic operation, which is looked up as a write, reads too.
       if (reads || writes) widen(at + watchBounds.write.low / 4, from, to);
     }
+  }
   table.set(new Int32Array(made.buffer));
 }

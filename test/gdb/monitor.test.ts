@@ -133,6 +133,11 @@ describe("monitor", () => {
         expect(text).toMatch(/^JavaScript, .*:\n"use strict";/m);
         expect(text).toMatch(/^WebAssembly, .*:\nregion0\(i32, i32\) -> i32/m);
         expect(text).toContain("i64.atomic.add[");
+        // Once something was watched code looks at that.
+        await client.ask(`Z2,${hex(symbolOf(threads, "watched"))},8`);
+        const watched = await monitor(client, `translate ${hex(at)}`);
+        expect(watched.length).toBeGreaterThan(text.length + 100);
+        expect(watched).toContain("i64.atomic.add[");
         expect(await monitor(client, "translate 0")).toBe("there is no code at 0x0\n");
         expect(await monitor(client, "translate xyz")).toContain("in hexadecimal");
         // Where the thread is.

@@ -55,6 +55,31 @@ describe("non-stop", () => {
   );
 
   test(
+    "lets threads go that have ended, also where the debugger asks meanwhile who stands still",
+    () =>
+      debugging([threads, "2"], async ({ client }) => {
+        await client.ask("qSupported:multiprocess+;vContSupported+");
+        expect(await client.ask("QNonStop:1")).toBe("OK");
+        expect(await client.ask("?")).toMatch(/^T00/);
+        expect(await client.ask("vStopped")).toBe("OK");
+        expect(await client.ask("QThreadEvents:1")).toBe("OK");
+        expect(await client.ask("vCont;c:p-1.-1")).toBe("OK");
+        // Both begin; then one has ended, and the other has, or is about to.
+        const created: string[] = [];
+        while (created.length < 2) created.push(...(await stopsOf(client)).filter((stop) => stop.includes("create:;")));
+        expect(await client.ask("vCont;c:p-1.-1")).toBe("OK");
+        expect(await notification(client)).toMatch(/^Stop:w00;/);
+        const isGone = async (): Promise<boolean> => !(await client.ask("qfThreadInfo")).includes(",");
+        for (let first = await client.ask("?"); ; first = await client.ask("?")) {
+          for (let stop = first; stop !== "OK"; stop = await client.ask("vStopped")) expect(stop).toMatch(/^[TwW]/);
+          expect(first).not.toMatch(/^w/);
+          if ((await isGone()) || client.notifications.some((text) => text.includes("W00"))) break;
+        }
+      }),
+    limit,
+  );
+
+  test(
     "stops one thread that blocks, by request, and no other",
     () =>
       debugging([blocked, "threads"], async ({ client, line }) => {

@@ -4,7 +4,12 @@ import { describe, expect, test } from "bun:test";
 import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { newDebugState, noteEnd } from "../../src/debug/state.ts";
+import { statusText } from "../../src/gdb/running.ts";
+import type { Session } from "../../src/gdb/session.ts";
 import { packetRows } from "../../src/gdb/table.ts";
+import { newKernel } from "../../src/linux/kernel.ts";
+import { firstProcess } from "../../src/linux/processes.ts";
 import { buildGuest } from "../tools/guest.ts";
 import { type Debugged, debugging, hex, number, symbolOf } from "./client.ts";
 import { gdb } from "./gdb.ts";
@@ -198,7 +203,75 @@ describe("commands of breakpoints", () => {
   );
 });
 
+test(
+  "what is not understood is refused, and changes nothing",
+  () =>
+    debugging([threads, "1", "1"], async ({ client }) => {
+      for (const kind of [2, 3, 4]) {
+        expect(await client.ask(`Z${kind},80000000,0`)).toBe("E16");
+        expect(await client.ask(`z${kind},80000000,0`)).toBe("E16");
+      }
+      // Of any length, and no slower for it.
+      expect(await client.ask("Z2,80000000,40000000")).toBe("OK");
+      expect(await client.ask("z2,80000000,40000000")).toBe("OK");
+      // write, and no other.
+      expect(await client.ask("QCatchSyscalls:1;40")).toBe("OK");
+      expect(await client.ask("QCatchSyscalls:1;3f;zz")).toBe("E16");
+      expect(await client.ask("vCont;c")).toContain("syscall_entry:40;");
+    }),
+  limit,
+);
+
+test("who comes after the end is told how the first process ended", () => {
+  const d = newDebugState(false);
+  const s = { world: { d, kernel: newKernel() }, multiprocess: false } as unknown as Session;
+  expect(statusText(s)).toBe("W00");
+  noteEnd(d, firstProcess, 0x1234, { code: 3 });
+  expect(statusText(s)).toBe("W03");
+  noteEnd(d, firstProcess, 0x1234, { signal: 11, coreDumped: false });
+  expect(statusText({ ...s, multiprocess: true })).toBe("X0b;process:1234");
+});
+
 describe("threads", () => {
+  test(
+    "are on the processors on which the host runs them",
+    () =>
+      debugging([threads, "4", "1000000000"], async ({ client, process }) => {
+        const allowed = /^Cpus_allowed_list:.*?(\d+)$/m.exec(readFileSync(`/proc/${process.pid}/status`, "latin1"))![1];
+        Bun.spawnSync(["taskset", "-acp", allowed!, String(process.pid)]);
+        for (let threads = 0; threads < 5; ) {
+          client.say("vCont;c");
+          await Bun.sleep(20);
+          client.raw("\x03");
+          expect(await client.next()).toMatch(/^T02/);
+          const text = await client.ask("qXfer:threads:read::0,1000");
+          threads = [...text.matchAll(/<thread /g)].length;
+          // One that has not begun is on none.
+          const cores = new Set([...text.matchAll(/ core="(\d+)"/g)].map(([, core]) => core));
+          expect([...cores]).toEqual([allowed!]);
+        }
+      }),
+    limit,
+  );
+
+  test(
+    "that are made while only one may run do not begin",
+    () =>
+      debugging([threads, "2", "5"], async ({ client }) => {
+        const rounds = hex(symbolOf(threads, "rounds"));
+        const [, thread = ""] = /thread:([^;]+);/.exec(await client.ask("?"))!;
+        for (let list = ""; list.split(",").length < 3; list = await client.ask("qfThreadInfo")) {
+          client.say(`vCont;c:${thread}`);
+          await Bun.sleep(20);
+          client.raw("\x03");
+          expect(await client.next()).toMatch(/^T02/);
+        }
+        expect(await client.ask(`m${rounds},8`)).toBe("0000000000000000");
+        expect(await client.ask("vCont;c")).toBe("W00");
+      }),
+    limit,
+  );
+
   test(
     "tell of those that they make and of their end, where that is asked for of them",
     () =>

@@ -2,7 +2,7 @@
 
 import { keepExpressions } from "../../debug/agent.ts";
 import { BreakpointKind, insertBreakpoint, isWatchpoint, Owner, removeBreakpoint } from "../../debug/breakpoints.ts";
-import { changingQuietly } from "../../debug/state.ts";
+import { changingQuietly, Head } from "../../debug/state.ts";
 import { addressLimit } from "../../memory/guest-memory.ts";
 import { fromHex, parseNumber } from "../codec.ts";
 import { type PacketRow, packet } from "../row.ts";
@@ -18,6 +18,7 @@ function parse(s: Session, rest: string) {
   const [type, addr, length] = (rest.split(";")[0] ?? "").split(",").map(parseNumber);
   if (type === undefined || addr === undefined || length === undefined) return EINVAL;
   if (type > BreakpointKind.access) return "";
+  if (isWatchpoint(type) && length === 0) return EINVAL;
   const t = currentThread(s);
   if (t === undefined) return ESRCH;
   if (addr + (isWatchpoint(type) ? length : 2) > addressLimit) return EFAULT;
@@ -58,6 +59,7 @@ export const pointPackets: readonly PacketRow[] = [
       const { d } = s.world;
       const more = behind(rest);
       if (more === undefined) return EINVAL;
+      if (isWatchpoint(point.kind)) d.words[Head.watched] = 1;
       const code = keepExpressions(d, more.conditions, more.commands);
       if (code === undefined) return ENOSPC;
       const reference = more.persists ? persistent : 0;

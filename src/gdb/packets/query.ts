@@ -201,14 +201,11 @@ function offsets(s: Session): string {
 
 function catchCalls(s: Session, rest: string): string {
   const { words } = s.world.d;
-  const [on, ...numbers] = rest.slice(1).split(";");
-  if (on !== "0" && on !== "1") return EINVAL;
+  const [on, ...named] = rest.slice(1).split(";");
+  const numbers = named.map(parseNumber);
+  if ((on !== "0" && on !== "1") || numbers.includes(undefined)) return EINVAL;
   words.fill(0, Head.caught, Head.caught + 16);
-  for (const number of numbers) {
-    const nr = parseNumber(number);
-    if (nr === undefined) return EINVAL;
-    if (nr < 512) words[Head.caught + (nr >>> 5)]! |= 1 << (nr & 31);
-  }
+  for (const nr of numbers as number[]) if (nr < 512) words[Head.caught + (nr >>> 5)]! |= 1 << (nr & 31);
   words[Head.catching] = on === "0" ? 0 : numbers.length === 0 ? 1 : 2;
   return "OK";
 }

@@ -78,7 +78,12 @@ function vCont(s: Session, rest: string): string | undefined {
   }
   const orders = found.filter(({ stop }) => !stop);
   if (orders.length === 0 && untoldEnds(s).length === 0) return s.features.has("no-resumed+") ? "N" : ESRCH;
-  letRun(s, threads, orders);
+  letRun(
+    s,
+    threads,
+    orders,
+    actions.some(({ id }) => id.tid <= 0),
+  );
   return undefined;
 }
 
@@ -105,6 +110,7 @@ function old(s: Session, action: string, address: string): string | undefined {
       if (thread.task === chosen.task) return [{ thread, how }];
       return forContinue.tid > 0 || how.step ? [] : [{ thread, how: goOn }];
     }),
+    forContinue.tid <= 0 && !how.step,
   );
   return undefined;
 }

@@ -5,6 +5,7 @@ import { hartOf } from "../../debug/memory.ts";
 import { Thread, ThreadOption, threadAt } from "../../debug/state.ts";
 import type { GuestThread } from "../../debug/world.ts";
 import { isStopped, recordOf, sleeps, threadName } from "../../debug/world.ts";
+import { readHostFile } from "../../host/file.ts";
 import { TaskField } from "../../linux/tasks.ts";
 import { parseNumber, toHex, xmlText } from "../codec.ts";
 import { moduleOf, threadStorage } from "../libraries.ts";
@@ -33,13 +34,22 @@ function nextThreads(s: Session): string {
 /** The document that qXfer:threads:read gives. */
 export function threadsXml(s: Session): string {
   const lines = debugged(s).map(
-    (t) => `<thread id="${threadId(s, t)}" core="${coreOf(s, t)}" name="${xmlText(threadName(s.world, t))}"/>`,
+    (t) => `<thread id="${threadId(s, t)}"${coreOf(s, t)} name="${xmlText(threadName(s.world, t))}"/>`,
   );
   return `<?xml version="1.0"?>\n<threads>\n${lines.join("\n")}\n</threads>\n`;
 }
 
-/** Guests see one processor after the other as their thread's: its host thread is where the host has it. */
-const coreOf = (s: Session, t: GuestThread): number => recordOf(s.world, t).i32[TaskField.worker]! % 2;
+/** Fields of /proc/PID/stat from the state on, which is the third: the processor that it ran on last. */
+const processorField = 39 - 3;
+
+/** The processor on which the host runs the thread, as an attribute; nothing where no thread of the host does yet. */
+function coreOf(s: Session, t: GuestThread): string {
+  const tid = recordOf(s.world, t).i32[TaskField.hostTid]!;
+  const stat = tid === 0 ? -1 : readHostFile(`/proc/self/task/${tid}/stat`);
+  // Behind the name, which may have anything in it.
+  const core = typeof stat === "number" ? undefined : stat.slice(stat.lastIndexOf(")") + 2).split(" ")[processorField];
+  return core === undefined ? "" : ` core="${core}"`;
+}
 
 const everyOption = ThreadOption.clone | ThreadOption.exit;
 
