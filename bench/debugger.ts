@@ -2,8 +2,8 @@
 // a program under a stub, and ends it.
 import { expandRuns } from "../src/gdb/codec.ts";
 import { newScratch, storeU64 } from "../src/host/scratch.ts";
-import { takeShortTurns } from "../src/host/short-turns.ts";
 import { addressOf, host } from "../src/host/syscall.ts";
+import { takeShortTurns } from "../src/host/turns.ts";
 
 export interface Debugger {
   /** Sends a packet and answers the next that comes. */

@@ -57,6 +57,8 @@ export const Head = {
   interpreted: 38,
   /** How many changes to the list of breakpoints wait for threads to come by. Atomic, a futex word. */
   settling: 39,
+  /** 1 while one of those that gave way to a change is to wake the others. Atomic. */
+  waking: 56,
   /** A bit for each process that is debugged, by index. Atomic. */
   debugged: 40,
   /** 1 once something was watched: code is compiled another way from then on. */
@@ -252,7 +254,7 @@ export const changing = (d: DebugState): ChangeOptions => ({
 
 /**
  * The same for one who has something to do before those that gave way run again, and would have no processor for it for some 20 ms:
- * they are woken by `wakeSettled`, which must follow.
+ * they are woken by `wakeSettled`, which must follow soon.
  */
 export const changingQuietly = (d: DebugState): ChangeOptions => ({
   published: () => {
@@ -265,10 +267,20 @@ export const changingQuietly = (d: DebugState): ChangeOptions => ({
   },
 });
 
-/** Wakes who gave way to changes that are over. */
+/**
+ * Wakes who gave way to changes that are over: one, which wakes the others. Linux counts what they have not used of their turns against those
+ * that run when they come back; who calls this sleeps by then, and is not made to wait for all of them when it is to run again.
+ */
 export function wakeSettled(d: DebugState): void {
   if (!d.gaveWay) return;
   d.gaveWay = false;
+  Atomics.store(d.words, Head.waking, 1);
+  unpark(addressIn(d, Head.settling));
+}
+
+/** One that gave way goes on: where it is the one that is to wake the others, and there is no other change that they give way to, it does. */
+export function wakeOthers(d: DebugState): void {
+  if (Atomics.exchange(d.words, Head.waking, 0) === 0 || Atomics.load(d.words, Head.settling) !== 0) return;
   unpark(addressIn(d, Head.settling), mostTasks);
 }
 

@@ -53,6 +53,7 @@ import {
   Thread,
   ThreadOption,
   threadAt,
+  wakeOthers,
 } from "./state.ts";
 
 type Runs = Pick<Engine, "run">;
@@ -323,6 +324,7 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
     const before = Atomics.exchange(i32, TaskField.place, Place.stopped);
     park(addressIn(d, Head.settling), changes, pendingAddress(t), { clock: Clock.MONOTONIC, at });
     Atomics.store(i32, TaskField.place, before);
+    wakeOthers(d);
   }
 
   const isWanted = ({ process }: Task, { at }: Seat): boolean =>

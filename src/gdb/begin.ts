@@ -6,8 +6,11 @@ import { addressIn, debugBundle, Head, newDebugState, ring } from "../debug/stat
 import { makeTracing, type Tracing } from "../debug/tracing.ts";
 import { buildFolder } from "../host/build.ts";
 import { installInterrupts } from "../host/interrupt.ts";
+import { newScratch } from "../host/scratch.ts";
 import { host } from "../host/syscall.ts";
+import { takeLongTurns } from "../host/turns.ts";
 import type { Site } from "../linux/bundle.ts";
+import { Header } from "../linux/kernel.ts";
 import { mainSlot } from "../linux/worker-table.ts";
 import type { StubOptions } from "./stub.ts";
 import type { StubMessage } from "./stub-worker.ts";
@@ -31,12 +34,16 @@ export interface Debugging {
 }
 
 export function prepareDebugging({ suspend, together, ...options }: DebugOptions): Debugging {
+  const interval = ownInterval();
+  const turn = takeLongTurns();
   const state = newDebugState(suspend);
   state.words[Head.together] = Number(together);
   return {
     bundle: debugBundle(state),
     trace: (site, hart) => makeTracing(state, site, mainSlot, hart),
-    start: ({ bundle }) => {
+    start: ({ bundle, kernel }) => {
+      kernel.i32[Header.turn] = turn;
+      kernel.i32[Header.interval] = interval;
       const folder = buildFolder();
       const script = folder === undefined ? `${import.meta.dir}/stub-worker.ts` : `${folder}/stub-worker.js`;
       const interrupts = installInterrupts();
@@ -48,6 +55,13 @@ export function prepareDebugging({ suspend, together, ...options }: DebugOptions
       while (Atomics.load(state.words, Head.done) === 0) host("futex", addressIn(state, Head.done), waitPrivate, 0);
     },
   };
+}
+
+/** What sched_rr_get_interval answers: nanoseconds. */
+function ownInterval(): number {
+  const interval = newScratch(16);
+  host("sched_rr_get_interval", 0, interval.address);
+  return interval.u32[2]!;
 }
 
 /** FUTEX_WAIT, private. */

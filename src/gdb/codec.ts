@@ -158,14 +158,14 @@ export const toHex = (bytes: Uint8Array | string): string =>
     : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   ).toString("hex");
 
-const hexBytes = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
-
 /** A byte as two digits. */
-export const hexByte = (byte: number): string => hexBytes[byte & 255]!;
+export const hexByte = (byte: number): string => (byte & 255).toString(16).padStart(2, "0");
 
 /** The bytes of 32 bits, least first, as eight digits. */
-export const hexWord = (word: number): string =>
-  hexByte(word) + hexByte(word >> 8) + hexByte(word >> 16) + hexByte(word >> 24);
+export function hexWord(word: number): string {
+  const swapped = (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
+  return (swapped >>> 0).toString(16).padStart(8, "0");
+}
 
 /** Bytes of hexadecimal digits; undefined where they are no pairs of digits. */
 export function fromHex(text: string): Buffer | undefined {

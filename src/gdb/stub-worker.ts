@@ -1,7 +1,7 @@
 // What the stub's worker is: the module that `begin.ts` starts.
 import { attachDebugState, type DebugBundle } from "../debug/state.ts";
 import { useInterrupts } from "../host/interrupt.ts";
-import { takeShortTurns } from "../host/short-turns.ts";
+import { takeShortTurns } from "../host/turns.ts";
 import { attachProcess, attachSite, attachTask, type Bundle } from "../linux/bundle.ts";
 import { firstProcess } from "../linux/processes.ts";
 import { firstTask } from "../linux/tasks.ts";

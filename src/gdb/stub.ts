@@ -72,6 +72,11 @@ const ringsOf = ({ words }: DebugState): number => Atomics.load(words, Head.ring
 const mostSpins = 100;
 /** The same for the debugger's next packet, behind a step. */
 const packetSpins = 100;
+/**
+ * Milliseconds that threads which gave way to a breakpoint's change stay where they are for the next one: the debugger has its answer before
+ * they run again, and what changes many meets threads that have come by already.
+ */
+const lull = 0.3;
 
 /** Rings in a row for which the descriptor is not looked at. */
 const mostRings = 16;
@@ -151,8 +156,12 @@ function serve(g: Guests, connection: Connection, tied: boolean): void {
     if (s.ended && !s.extended) break;
     let bytes = s.mode === "stopped" && s.stepped && !s.nonStop ? receiveSoon(connection, packetSpins) : undefined;
     if (bytes === undefined) {
-      const [input] = sleep(d, connection.input, rings, again, s.mode === "running" && !s.nonStop);
-      if (!input) continue;
+      const limit = d.gaveWay ? Math.min(again ?? lull, lull) : again;
+      const [input] = sleep(d, connection.input, rings, limit, s.mode === "running" && !s.nonStop);
+      if (!input) {
+        wakeSettled(d);
+        continue;
+      }
       bytes = receive(connection);
     }
     if (bytes.length === 0) break;
@@ -166,7 +175,7 @@ function serve(g: Guests, connection: Connection, tied: boolean): void {
         if (!s.noAck) out(Buffer.from("+"));
         const reply = handlePacket(s, incoming.text);
         if (reply !== undefined) s.send(reply);
-        wakeSettled(d);
+        if (!/^z/i.test(incoming.text) || s.mode === "stopped") wakeSettled(d);
       }
     }
   }

@@ -93,6 +93,9 @@ export const Header = {
   executed: 42,
   /** Guest threads that other guests trace. */
   tracees: 46,
+  /** Of threads that have been given long turns (host/turns.ts): the turns that guests are told of, and the interval; nanoseconds. */
+  turn: 47,
+  interval: 48,
   named: 64,
 } as const;
 

@@ -5,11 +5,12 @@
 // That costs one atomic load at a safepoint, 5 ns, and 11 for a sleep; a wait for 512 slots of which none is online 1.5 us.
 import { cacheLine } from "./struct.ts";
 
-// Words before the slots, each on a cache line of its own: the epoch, odd and never 0; how often somebody passed while a
-// writer waited; how many writers wait.
+// Words before the slots: the epoch, odd and never 0; how often somebody passed while a writer waited, and at which count one is
+// woken; how many writers wait. What is written at different times is on cache lines of its own.
 const line = cacheLine / 4;
 const epochWord = 0;
 const passedWord = line;
+const wakeWord = line + 1;
 const waitingWord = 2 * line;
 const slotWords = 3 * line;
 
@@ -57,8 +58,8 @@ function note(r: Rcu, slot: number, epoch: number): void {
   Atomics.store(r.words, wordOf(slot), epoch);
   // Not before the store: a writer says that it waits, and looks at the slots after.
   if (Atomics.load(r.words, waitingWord) !== 0) {
-    Atomics.add(r.words, passedWord, 1);
-    Atomics.notify(r.words, passedWord);
+    const passed = (Atomics.add(r.words, passedWord, 1) + 1) | 0;
+    if (((passed - Atomics.load(r.words, wakeWord)) | 0) >= 0) Atomics.notify(r.words, passedWord);
   }
 }
 
@@ -92,18 +93,21 @@ export function waitForReaders(r: Rcu, own: number, o: GraceOptions = {}): void 
     // By the difference: epochs wrap.
     return seen !== 0 && ((seen - epoch) | 0) < 0;
   };
-  const behind: number[] = [];
+  let behind: number[] = [];
   for (let slot = 0; slot < r.slots; slot++) {
     if (!isBehind(slot) || o.among?.(slot) === false) continue;
     behind.push(slot);
     o.ask?.(slot);
   }
-  for (const slot of behind) {
-    for (;;) {
-      const passed = Atomics.load(words, passedWord);
-      if (!isBehind(slot)) break;
-      Atomics.wait(words, passedWord, passed);
-    }
+  for (;;) {
+    const passed = Atomics.load(words, passedWord);
+    behind = behind.filter(isBehind);
+    if (behind.length === 0) break;
+    // Each of them passes once at least: a wake-up before that would be for nothing, and keep one of them from its processor. Where several
+    // writers wait each of them looks whenever somebody passes.
+    const isAlone = Atomics.load(words, waitingWord) === 1;
+    Atomics.store(words, wakeWord, (passed + (isAlone ? behind.length : 1)) | 0);
+    Atomics.wait(words, passedWord, passed);
   }
   Atomics.sub(words, waitingWord, 1);
   if (wasOnline) goOnline(r, own);

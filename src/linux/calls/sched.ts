@@ -2,10 +2,12 @@
 // names the engine's other threads is nobody: scheduling.ts.
 import type { HostCall } from "../../host/numbers.ts";
 import { addressOf, host } from "../../host/syscall.ts";
+import { longTurn, SchedAttr } from "../../host/turns.ts";
 import { copyTo, readable } from "../../memory/guest-memory.ts";
 import { runnerOf } from "../accounting.ts";
 import { Attr, attribute } from "../attributes.ts";
 import { errno } from "../errno.ts";
+import { Header } from "../kernel.ts";
 import { int, oneOf, pointer, uint } from "../kinds.ts";
 import { timespecOut } from "../kinds-time.ts";
 import { ProcessField } from "../processes.ts";
@@ -95,6 +97,26 @@ const getting =
     return storeWords(t, addr, words.slice(0, count)) ? result : -errno.EFAULT;
   };
 
+function schedRrGetInterval(t: Task, pid: number, addr: number): number {
+  const tid = hostThread(t, pid);
+  if (tid === undefined) return -errno.ESRCH;
+  const isLong = host("sched_getattr", tid, address, SchedAttr.size, 0) >= 0 && hasLongTurns(t);
+  const result = host("sched_rr_get_interval", tid, address);
+  if (result < 0) return result;
+  if (isLong) words[2] = t.process.kernel.i32[Header.interval]!;
+  return storeWords(t, addr, words.slice(0, timespecWords)) ? result : -errno.EFAULT;
+}
+
+/** Policies whose turns are of any length: SCHED_OTHER, SCHED_BATCH. */
+const ordinary = [0, 3];
+
+/** Whether what sched_getattr has filled in are turns that no guest has asked for. */
+const hasLongTurns = ({ process }: Task): boolean =>
+  process.kernel.i32[Header.turn] !== 0 &&
+  words[SchedAttr.runtime / 4] === longTurn &&
+  words[SchedAttr.runtime / 4 + 1] === 0 &&
+  ordinary.includes(words[SchedAttr.policy / 4]!);
+
 const smallestAttr = 48;
 
 function schedGetattr(t: Task, pid: number, addr: number, length: number, flags: number): number {
@@ -103,6 +125,7 @@ function schedGetattr(t: Task, pid: number, addr: number, length: number, flags:
   if (tid === undefined) return -errno.ESRCH;
   const result = host("sched_getattr", tid, address, length, 0);
   if (result < 0) return result;
+  if (hasLongTurns(t)) words[SchedAttr.runtime / 4] = t.process.kernel.i32[Header.turn]!;
   return copyTo(t.memory, addr, bytes.subarray(0, Math.min(words[0]!, length))) ? 0 : -errno.EFAULT;
 }
 
@@ -216,14 +239,7 @@ export const schedCalls: readonly CallRow[] = [
   call(124, "sched_yield", [], "none", "quick", schedYield),
   call(125, "sched_get_priority_max", [policy], "int", "quick", schedGetPriorityMax),
   call(126, "sched_get_priority_min", [policy], "int", "quick", schedGetPriorityMin),
-  call(
-    127,
-    "sched_rr_get_interval",
-    [int, timespecOut],
-    "none",
-    "quick",
-    getting("sched_rr_get_interval", timespecWords),
-  ),
+  call(127, "sched_rr_get_interval", [int, timespecOut], "none", "quick", schedRrGetInterval),
   call(140, "setpriority", [which, int, int], "none", "quick", setpriority),
   call(141, "getpriority", [which, int], "int", "quick", getpriority),
   call(168, "getcpu", [pointer, pointer, pointer], "none", "quick", getcpu),
