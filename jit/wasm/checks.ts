@@ -4,7 +4,7 @@
 // What is refused leaves the region. No calls are made here: what lives across a call would be kept on the stack, in the hot path too.
 import type { Node } from "../../src/isa/vocabulary.ts";
 import { Page, watchTableOffset } from "../../src/memory/guest-memory.ts";
-import { watchBounds, watchEntries, watchEntryBytes } from "../../src/memory/watch-table.ts";
+import { watchAll, watchBounds, watchEntries, watchEntryBytes } from "../../src/memory/watch-table.ts";
 import type { Instruction } from "../region.ts";
 import { type Access, addressOf, factsOf } from "../rows.ts";
 import {
@@ -27,7 +27,7 @@ import {
   temp,
 } from "./code.ts";
 import { I32, I64 } from "./encoder.ts";
-import type { Fact, Limit, Site } from "./site.ts";
+import type { Fact, Limit, Run, Site } from "./site.ts";
 
 /** Facts that lie farther from the register's value are dropped: the value itself must be a good address. */
 const reach = 32768;
@@ -55,6 +55,30 @@ export function ahead(code: readonly Instruction[], from: number, register: numb
   return fact;
 }
 
+/** What of a fact's bytes the block accesses as `ahead` says, those it reads and those it writes apart. */
+export function runsAhead(code: readonly Instruction[], from: number, register: number, fact: Fact): Run[] {
+  const runs: Run[] = [];
+  for (let i = from; i < code.length; i++) {
+    const at = code[i]!;
+    const { access, writesX } = factsOf(at);
+    const low = access?.moved ? at.fields.imm : 0;
+    if (access !== undefined && at.fields[access.base] === register && covers(fact, low, access.size, access.kind))
+      runs.push({ low, high: low + access.size, kind: access.kind });
+    if (writesX && at.fields.rd === register) break;
+  }
+  const merged: Run[] = [];
+  for (const run of runs.sort((a, b) => (a.kind === b.kind ? a.low - b.low : a.kind < b.kind ? -1 : 1))) {
+    const last = merged.at(-1);
+    if (last?.kind === run.kind && run.low <= last.high)
+      merged.push({ ...merged.pop()!, high: Math.max(last.high, run.high) });
+    else merged.push(run);
+  }
+  // What is written stops for whoever watches reads too.
+  const isWritten = (run: Run): boolean =>
+    merged.some((by) => by.kind === "write" && by.low <= run.low && run.high <= by.high);
+  return merged.filter((run) => run.kind === "write" || !isWritten(run));
+}
+
 /** What is known after an instruction: a register that it sets has another value, or one moved by a constant. */
 export function carry(facts: Map<number, Fact>, at: Instruction): void {
   const { writesX, moves } = factsOf(at);
@@ -66,7 +90,8 @@ export function carry(facts: Map<number, Fact>, at: Instruction): void {
   if (known === undefined) return;
   const by = moves!.moved ? at.fields.imm : 0;
   const [low, high] = [known.low - by, known.high - by];
-  if (low > -reach && high < reach) facts.set(rd, { ...known, low, high });
+  const { write, loose = false } = known;
+  if (low > -reach && high < reach) facts.set(rd, { low, high, write, loose });
 }
 
 /** Facts that hold on both ways. */
@@ -83,11 +108,17 @@ export function meet(a: ReadonlyMap<number, Fact>, b: ReadonlyMap<number, Fact>)
 
 const plain = { read: Page.plainRead, write: Page.plainWrite } as const;
 
+interface CheckOptions {
+  /** Of what is watched these alone are looked at, counted from the address on the stack; all bytes without it. */
+  readonly runs?: readonly Run[] | undefined;
+  readonly seldom?: boolean;
+}
+
 /**
  * Leaves the region where not all of the `length` bytes at the address on the stack, an i64, may be accessed. `seldom`: there
  * need be no shorter way for aligned addresses.
  */
-function check(s: Site, length: number, kind: Access, { loose = false, seldom = false } = {}): void {
+function check(s: Site, length: number, kind: Access, { runs, seldom = false }: CheckOptions = {}): void {
   const c = s.code;
   const at = temp(c, I64);
   /** Pushes what is plain on the page of the byte that lies so far behind. */
@@ -138,7 +169,7 @@ function check(s: Site, length: number, kind: Access, { loose = false, seldom = 
     put(c, 0x71);
     brIf(c, fine, true);
     // An aligned one lies within a page.
-    if (s.watched && single) passWatched(s, at, { length, kind, loose }, fine, odd);
+    if (s.watched && single) passWatched(s, at, { length, kind, runs }, fine, odd);
   }
   end(c);
   if (single && length > 1) {
@@ -154,7 +185,7 @@ function check(s: Site, length: number, kind: Access, { loose = false, seldom = 
     put(c, 0x47, 0x71); // i32.ne, i32.and
     brIf(c, fine, true);
   }
-  if (s.watched && length > 1) passIfWatched(s, at, { length, kind, loose }, fine);
+  if (s.watched && length > 1) passIfWatched(s, at, { length, kind, runs }, fine);
   s.leave();
   end(c);
 }
@@ -189,11 +220,11 @@ function passIfWatched(s: Site, at: number, what: Checked, fine: number): void {
   end(c);
 }
 
-/** `loose`: where some of the bytes are watched that is noted, and accesses look by themselves then whether it is theirs that are. */
+/** Where some of the bytes are watched but none of `runs` that is noted, and accesses to others look by themselves then. */
 interface Checked {
   readonly length: number;
   readonly kind: Access;
-  readonly loose: boolean;
+  readonly runs: readonly Run[] | undefined;
 }
 
 /**
@@ -202,7 +233,7 @@ interface Checked {
  */
 function passWatched(s: Site, at: number, what: Checked, fine: number, refused: number): void {
   const c = s.code;
-  const { length, kind, loose } = what;
+  const { length, kind, runs } = what;
   const page = temp(c, I32);
   get(c, at);
   put(c, 0xa7);
@@ -221,10 +252,18 @@ function passWatched(s: Site, at: number, what: Checked, fine: number, refused: 
   set(c, entry);
   pushMissed(s, () => get(c, at), entry, length, kind);
   brIf(c, fine);
-  if (!loose) {
+  if (runs === undefined) {
     br(c, refused);
     return;
   }
+  for (const each of ["write", "read"] as const)
+    leaveAmong(
+      c,
+      at,
+      runs.filter((run) => run.kind === each),
+      entry,
+      refused,
+    );
   i32(c, 1);
   set(c, s.near(kind));
   if (kind === "write") {
@@ -236,6 +275,41 @@ function passWatched(s: Site, at: number, what: Checked, fine: number, refused: 
     set(c, s.near("read"));
   }
   br(c, fine);
+}
+
+/** Goes to `refused` where what is watched in a page touches one of the runs, which are of one kind and ascend. */
+function leaveAmong(c: Code, at: number, runs: readonly Run[], entry: number, refused: number): void {
+  const [first] = runs;
+  if (first === undefined) return;
+  const bound = (offset: number): number => {
+    const local = temp(c, I32);
+    get(c, entry);
+    access(c, 0x28, memory.pages, watchTableOffset + offset, 2);
+    set(c, local);
+    return local;
+  };
+  const [low, high] = [bound(watchBounds[first.kind].low), bound(watchBounds[first.kind].high)];
+  const address = temp(c, I32);
+  get(c, at);
+  put(c, 0xa7);
+  set(c, address);
+  const beyond = c.depth;
+  open(c, op.block);
+  for (const run of runs) {
+    get(c, address);
+    i32(c, run.low);
+    put(c, 0x6a);
+    get(c, high);
+    put(c, 0x4f); // i32.ge_u
+    brIf(c, beyond);
+    get(c, address);
+    i32(c, run.high);
+    put(c, 0x6a);
+    get(c, low);
+    put(c, 0x4b); // i32.gt_u
+    brIf(c, refused, false);
+  }
+  end(c);
 }
 
 /** From the number of a page to the offset of its entry in the table of what is watched. */
@@ -266,8 +340,22 @@ function pushMissed({ code: c }: Site, push: () => void, entry: number, length: 
 /** Leaves where an access that may be made, but for what is watched, touches that. `push` pushes its address, an i64. */
 function leaveIfWatched(s: Site, push: () => void, length: number, kind: Access): void {
   const c = s.code;
+  const { low, high } = watchBounds[kind];
   get(c, s.near(kind));
   openIf(c, false);
+  const missed = c.depth;
+  open(c, op.block);
+  for (const [bound, isBeyond] of [
+    [low, 0x49], // i32.lt_u
+    [high, 0x4f], // i32.ge_u
+  ] as const) {
+    push();
+    put(c, 0xa7);
+    i32(c, 0);
+    access(c, 0x28, memory.pages, watchTableOffset + watchAll + bound, 2);
+    put(c, isBeyond);
+    brIf(c, missed, true);
+  }
   const entry = temp(c, I32);
   push();
   i64(c, 12);
@@ -278,6 +366,7 @@ function leaveIfWatched(s: Site, push: () => void, length: number, kind: Access)
   put(c, 0x45); // i32.eqz
   open(c, op.if);
   s.leave();
+  end(c);
   end(c);
   end(c);
 }
@@ -304,19 +393,20 @@ export function address(s: Site, n: Node, size: 0 | 1 | 2 | 3, kind: Access): nu
     const own: Fact = { low: offset, high: offset + 2 ** size, write: kind === "write" };
     const wider = s.ahead(base);
     const fact = wider !== undefined && covers(wider, offset, 2 ** size, kind) ? wider : own;
-    const loose = s.watched && fact.high - fact.low > 2 ** size;
+    const runs = s.watched && fact.high - fact.low > 2 ** size ? s.runs(base, fact) : undefined;
     const whole = (seldom: boolean): void => {
       get(c, s.x(base));
       if (fact.low !== 0) {
         i64(c, fact.low);
         put(c, 0x7c);
       }
-      check(s, fact.high - fact.low, fact.write ? "write" : "read", { loose, seldom });
+      const from = (run: Run): Run => ({ ...run, low: run.low - fact.low, high: run.high - fact.low });
+      check(s, fact.high - fact.low, fact.write ? "write" : "read", { runs: runs?.map(from), seldom });
     };
     const limit = s.limit(base, fact);
     if (limit === undefined) whole(false);
     else withinLimit(s, base, limit, whole);
-    s.facts.set(base, { ...fact, loose });
+    s.facts.set(base, runs === undefined ? fact : { ...fact, loose: true, runs });
   }
   const push = (): void => {
     get(c, s.x(base));
@@ -324,7 +414,11 @@ export function address(s: Site, n: Node, size: 0 | 1 | 2 | 3, kind: Access): nu
     i64(c, offset);
     put(c, 0x7c);
   };
-  if (s.facts.get(base)?.loose === true) leaveIfWatched(s, push, 2 ** size, kind);
+  const { loose, runs = [] } = s.facts.get(base)!;
+  const wasSeen = runs.some(
+    (run) => (run.kind === kind || run.kind === "write") && run.low <= offset && offset + 2 ** size <= run.high,
+  );
+  if (loose === true && !wasSeen) leaveIfWatched(s, push, 2 ** size, kind);
   get(c, s.x(base));
   put(c, 0xa7);
   return offset;
@@ -357,6 +451,20 @@ function withinLimit(s: Site, base: number, limit: Limit, whole: (seldom: boolea
     i64(c, 2 - limit.high);
   }
   put(c, 0x7c);
+  if (s.watched) {
+    // Where some bytes of a page are watched, what is known of one says nothing of the next.
+    const last = limit.down ? limit.low : limit.high - 1;
+    get(c, limit.local);
+    get(c, s.x(base));
+    put(c, 0xa7);
+    i32(c, last);
+    put(c, 0x6a);
+    i32(c, 12);
+    put(c, 0x76);
+    access(c, 0x2d, memory.pages);
+    i32(c, plain[limit.write ? "write" : "read"]);
+    put(c, 0x71, op.select);
+  }
   set(c, limit.local);
   end(c);
 }

@@ -10,7 +10,7 @@ import { sparing } from "../sparing.ts";
 import { headOf, structure, type Tree, type Way, waysBack } from "../structure.ts";
 import { tuning } from "../tuning.ts";
 import * as checks from "./checks.ts";
-import { ahead, carry, meet } from "./checks.ts";
+import { ahead, carry, meet, runsAhead } from "./checks.ts";
 import * as code from "./code.ts";
 import {
   br,
@@ -395,8 +395,7 @@ const carefulLocal = (e: Emitter): number => (e.careful ??= newLocal(e.code, I32
 /** Plans what is to be known of addresses in the loop of a head and some of the ways back to it. */
 function openLevel(e: Emitter, head: number, back: readonly Block[]): void {
   const inside = insideOf(e, head, back);
-  // Where some bytes of a page are watched, what is known of one says nothing of the next.
-  const level = e.manner.watched ? undefined : walks.levelOf(e.region, inside);
+  const level = walks.levelOf(e.region, inside);
   if (level === undefined) return;
   const x = (r: number): void =>
     e.known.x & (1 << r) ? get(e.code, xLocal(e, r)) : loadHart(e.code, hart.x + 2 * r, I64);
@@ -565,6 +564,7 @@ function siteOf(e: Emitter, code: readonly Instruction[], index: number): Site {
     f: (r) => fLocal(e, r),
     facts: e.facts,
     ahead: (r) => ahead(code, index, r),
+    runs: (r, fact) => runsAhead(code, index, r, fact),
     watched: e.manner.watched,
     near: (kind) => localIn(e.near, kind, () => newLocal(e.code, I32)),
     limit: (r, fact) => walks.limitAt(e.around, { block: e.block, code, index }, r, fact),

@@ -315,6 +315,7 @@ function siteOf(l: Loop, instruction: Instruction): Site {
     f: (r) => l.f[r]!,
     facts: new Map(),
     ahead: () => undefined,
+    runs: () => [],
     watched: false,
     near: () => never("near"),
     limit: () => undefined,

@@ -8,8 +8,16 @@ export interface Fact {
   readonly low: number;
   readonly high: number;
   readonly write: boolean;
-  /** Some of them may be watched: each access looks. */
+  /** Some of them may be watched: each access looks, but those to bytes that were looked at with the check. */
   readonly loose?: boolean;
+  readonly runs?: readonly Run[];
+}
+
+/** Bytes from `low` to before `high` that are accessed without a gap, counted from the address in a register. */
+export interface Run {
+  readonly low: number;
+  readonly high: number;
+  readonly kind: "read" | "write";
 }
 
 /**
@@ -35,6 +43,8 @@ export interface Site {
   readonly facts: Map<number, Fact>;
   /** What the block will access through a register's present value. */
   readonly ahead: (register: number) => Fact | undefined;
+  /** Which bytes of a fact these are. */
+  readonly runs: (register: number, fact: Fact) => readonly Run[];
   /** Whether accesses to watched pages are made here, but those to what is watched. */
   readonly watched: boolean;
   /** An i32 local: not 0 once such accesses have come near to what is watched, and look at each address. */

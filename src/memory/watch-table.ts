@@ -9,7 +9,10 @@ export const watchEntries = 2 ** entryBits;
 export const watchEntryBytes = 16;
 /** Byte offsets in an entry: reads (or writes) of addresses from `low` to before `high` are to be looked at. Both are 0 for none. */
 export const watchBounds = { read: { low: 0, high: 4 }, write: { low: 8, high: 12 } } as const;
-export const watchTableWords = (watchEntries * watchEntryBytes) / 4;
+/** Byte offset of one more, of all that is watched: what lies outside needs no other look. Its `low` is so much lower that it is for all lengths. */
+export const watchAll = watchEntries * watchEntryBytes;
+export const longestAccess = 8;
+export const watchTableWords = (watchAll + watchEntryBytes) / 4;
 
 /** Bytes that are watched, and for what. */
 export interface Watched {
@@ -29,6 +32,10 @@ export function fillWatchTable(table: Int32Array, all: readonly Watched[]): void
     made[at] = isEmpty ? from : Math.min(made[at]!, from);
     made[at + 1] = Math.max(made[at + 1]!, to);
   };
+  const widenBoth = (at: number, bounds: { readonly low: number }, from: number, to: number): void => {
+    widen(at + bounds.low / 4, from, to);
+    widen((watchAll + bounds.low) / 4, Math.max(from - longestAccess + 1, 0), to);
+  };
   for (const { address, length, reads, writes } of all) {
     const last = Math.floor((address + length - 1) / 2 ** pageShift);
     for (let page = address >>> pageShift, first = page; page <= last; page++) {
@@ -37,9 +44,9 @@ export function fillWatchTable(table: Int32Array, all: readonly Watched[]): void
       const at = ((page & (watchEntries - 1)) * watchEntryBytes) / 4;
       const from = Math.max(address, page * 2 ** pageShift);
       const to = Math.min(address + length, (page + 1) * 2 ** pageShift);
-      if (reads) widen(at + watchBounds.read.low / 4, from, to);
+      if (reads) widenBoth(at, watchBounds.read, from, to);
       // An atomic operation, which is looked up as a write, reads too.
-      if (reads || writes) widen(at + watchBounds.write.low / 4, from, to);
+      if (reads || writes) widenBoth(at, watchBounds.write, from, to);
     }
   }
   table.set(new Int32Array(made.buffer));

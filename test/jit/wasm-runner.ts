@@ -10,6 +10,7 @@ import { makeFpu } from "../../src/cpu/float/fpu.ts";
 import { Cause, getPc, type Hart, hart, hartIn, setPc } from "../../src/cpu/hart.ts";
 import { type Interpreter, makeInterpreter, type Tier } from "../../src/cpu/interpreter.ts";
 import { type GuestMemory, hartOffset, newGuestMemory, Page, pagesChanged } from "../../src/memory/guest-memory.ts";
+import { fillWatchTable, type Watched } from "../../src/memory/watch-table.ts";
 import { codeBase, codeBytes, dataBase, listing, type Sequence } from "../tools/sequence.ts";
 
 const dataBytes = 0x3000;
@@ -20,6 +21,17 @@ export interface Bare {
   readonly h: Hart;
   readonly m: GuestMemory;
   readonly interpreter: Interpreter;
+  /** What is watched, so that a run ends before an access to it. */
+  watched?: readonly Watched[];
+}
+
+/** Watches bytes, their pages too. */
+function watch(m: GuestMemory, all: readonly Watched[]): void {
+  fillWatchTable(m.watchTable, all);
+  for (const { address, length } of all)
+    for (let page = address >>> 12; page << 12 < address + length; page++) m.pages[page]! |= Page.watch;
+  m.watched = (from, length, kind) =>
+    all.some((w) => from < w.address + w.length && from + length > w.address && (kind === "read" ? w.reads : w.writes));
 }
 
 export function newBare(tier?: Tier, index = 0): Bare {
@@ -31,7 +43,8 @@ export function newBare(tier?: Tier, index = 0): Bare {
 }
 
 /** Brings a sequence's code, data and registers to where they begin. The third page of the data is read-only. */
-export function prepare({ h, m, interpreter }: Bare, s: Sequence): void {
+export function prepare(b: Bare, s: Sequence): void {
+  const { h, m, interpreter } = b;
   m.u8.fill(0, codeBase, codeBase + 8192);
   m.u8.set(codeBytes(s), codeBase);
   for (let i = 0; i < dataBytes; i++) m.u8[dataBase + i] = (i * 37) ^ (i >>> 5);
@@ -39,6 +52,7 @@ export function prepare({ h, m, interpreter }: Bare, s: Sequence): void {
   m.pages.fill(Page.read | Page.exec, codeBase >>> 12, (codeBase >>> 12) + 2);
   m.pages.fill(Page.read | Page.write, dataBase >>> 12, (dataBase >>> 12) + 2);
   m.pages[(dataBase >>> 12) + 2] = Page.read;
+  if (b.watched !== undefined) watch(m, b.watched);
   pagesChanged(m, codeBase >>> 12, (codeBase >>> 12) + 2);
   pagesChanged(m, dataBase >>> 12, (dataBase >>> 12) + 3);
   interpreter.invalidate(codeBase, codeBase + 8192);
@@ -75,7 +89,8 @@ export function runCompiled(b: Bare, bound: number, limit = endless): number {
   const profileOf = (site: number) => ({ targets: targets.get(site) ?? [], learns: true });
   const make = (pc: number): void => {
     const region = pc < 2 ** 32 ? findRegion(pc, fetch, bound, wasmShape, undefined, profileOf) : undefined;
-    const [compiled] = region === undefined ? [] : compileRegions([region], env);
+    const [compiled] =
+      region === undefined ? [] : compileRegions([region], env, { watched: b.watched !== undefined, confined: false });
     cache.set(pc, compiled);
     if (region === undefined || compiled === undefined) return;
     env.links.link(pc, compiled);
