@@ -57,6 +57,8 @@ export const Head = {
   interpreted: 38,
   /** How many changes to the list of breakpoints wait for threads to come by. Atomic, a futex word. */
   settling: 39,
+  /** 1 where the last order was for a single thread. */
+  alone: 57,
   /** 1 while one of those that gave way to a change is to wake the others. Atomic. */
   waking: 56,
   /** A bit for each process that is debugged, by index. Atomic. */

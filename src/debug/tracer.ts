@@ -8,7 +8,7 @@ import { Cause, getI64, getPc, setX } from "../cpu/hart.ts";
 import { after, Clock, readClock } from "../host/clock.ts";
 import { hostTid, installInterrupts } from "../host/interrupt.ts";
 import { park } from "../host/park.ts";
-import { spin } from "../host/spin.ts";
+import { spin, spinAndYield } from "../host/spin.ts";
 import { addressOf } from "../host/syscall.ts";
 import type { HartEngine } from "../linux/engine.ts";
 import { errno, restart } from "../linux/errno.ts";
@@ -92,9 +92,10 @@ const a0 = 10;
 const isClone = (name: string | undefined): boolean => name === "clone" || name === "clone3";
 
 /** Rounds of looking before a stopped thread sleeps: some 10 us. */
-const spins = 20;
-/** The same behind a step, some 100 us: the debugger's next packet comes within that, as a rule. */
-const stepSpins = 200;
+const spins = 200;
+/** The same behind a step, some 100 us: the debugger's next packet comes within that, as a rule. And where nobody else computes. */
+const stepSpins = 2000;
+const yields = 200;
 /** Nanoseconds that a thread waits for others to hear of a change. */
 const longestWay = 2e7;
 
@@ -230,8 +231,10 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
     const word = addressIn(d, at + Thread.resumed);
     const pending = pendingAddress(t);
     // Who steps is resumed at once, as a rule.
-    const rounds = words[at + Thread.stop] === Stop.step ? stepSpins : spins;
-    spin(rounds, () => Atomics.load(words, at + Thread.resumed) !== seen);
+    const isStep = words[at + Thread.stop] === Stop.step;
+    const isResumed = (): boolean => Atomics.load(words, at + Thread.resumed) !== seen;
+    if (isStep && words[Head.alone] !== 0) spinAndYield(yields, isResumed);
+    else spin(isStep ? stepSpins : spins, isResumed);
     let held = 0;
     for (;;) {
       held |= clearPending(record, ~until);

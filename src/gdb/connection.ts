@@ -1,7 +1,7 @@
 // Bytes from and to a debugger: a socket of the host, or the standard streams. Whoever reads from it sleeps for the bell of the
 // debug state at the same time.
 import { newScratch, storeU64 } from "../host/scratch.ts";
-import { spin } from "../host/spin.ts";
+import { spinAndYield } from "../host/spin.ts";
 import { addressOf, host } from "../host/syscall.ts";
 
 export interface Connection {
@@ -42,10 +42,10 @@ export function receive({ input }: Connection): Uint8Array {
 const MSG_DONTWAIT = 0x40;
 const EAGAIN = -11;
 
-/** Bytes that come within so many rounds of `spin`, from a socket; as `receive`, and undefined for nothing. */
+/** Bytes that come within so many rounds of `spinAndYield`, from a socket; as `receive`, and undefined for nothing. */
 export function receiveSoon({ input }: Connection, rounds: number): Uint8Array | undefined {
   let n = EAGAIN;
-  spin(rounds, () => {
+  spinAndYield(rounds, () => {
     n = host("recvfrom", input, room.address, room.bytes.length, MSG_DONTWAIT);
     return n !== EAGAIN;
   });

@@ -51,6 +51,7 @@ export function letRun(s: Session, threads: readonly GuestThread[], orders: read
   world.d.words[Head.stepper] = steppers.length === 1 ? steppers[0]!.thread.task + 1 : 0;
   s.mode = "running";
   s.stepped = steppers.length === 1;
+  world.d.words[Head.alone] = Number(orders.length === 1);
   s.interrupted = false;
   s.held = threads.filter((t) => !orders.some(({ thread }) => thread.task === t.task));
   forgetUnwatched(s, orders);

@@ -5,7 +5,7 @@ import { addressIn, type DebugState, Head, wakeSettled } from "../debug/state.ts
 import { haltAll, holdNew, isStopped, type World } from "../debug/world.ts";
 import { unpark } from "../host/park.ts";
 import { newScratch } from "../host/scratch.ts";
-import { spin } from "../host/spin.ts";
+import { spin, spinAndYield } from "../host/spin.ts";
 import { host } from "../host/syscall.ts";
 import { encode, encodeNotification, newDecoder } from "./codec.ts";
 import { accept, awaitInput, type Connection, hangUp, receive, receiveSoon, transmit } from "./connection.ts";
@@ -69,7 +69,9 @@ const drain = newScratch(8);
 const ringsOf = ({ words }: DebugState): number => Atomics.load(words, Head.rings);
 
 /** Rounds of looking whether somebody rings, before the stub sleeps: some 50 us. Who steps is soon done, as a rule. */
-const mostSpins = 100;
+const mostSpins = 1000;
+/** The same where one thread alone runs. */
+const yields = 100;
 /** The same for the debugger's next packet, behind a step. */
 const packetSpins = 100;
 /**
@@ -82,6 +84,12 @@ const lull = 0.3;
 const mostRings = 16;
 let rungInARow = 0;
 
+function isRungSoon(d: DebugState, rings: number, milliseconds: number | undefined): boolean {
+  const isRung = (): boolean => ringsOf(d) !== rings;
+  if (milliseconds !== undefined) return isRung();
+  return d.words[Head.alone] !== 0 ? spinAndYield(yields, isRung) : spin(mostSpins, isRung);
+}
+
 /** Sleeps until a descriptor has something, somebody rings who has not since, or the time is over. `soon`: somebody is expected to ring. */
 function sleep(
   d: DebugState,
@@ -91,8 +99,7 @@ function sleep(
   soon = false,
 ): readonly [boolean, boolean] {
   const { words } = d;
-  const spins = soon && milliseconds === undefined ? mostSpins : 0;
-  if (spin(spins, () => ringsOf(d) !== rings) && soon && ++rungInARow < mostRings) return [false, true];
+  if (soon && isRungSoon(d, rings, milliseconds) && ++rungInARow < mostRings) return [false, true];
   rungInARow = 0;
   Atomics.store(words, Head.asleep, 1);
   const late = ringsOf(d) !== rings;
