@@ -43,7 +43,8 @@ export const ownerNamed = (name: number): FileOwner => ({
 export const nameOfOwner = ({ type, id }: FileOwner): number => (type === OwnerType.group ? -id : id);
 
 const lockOf = (k: Kernel): Mutex => ({ words: k.i32, index: base + Word.lock });
-const [F_SETOWN, F_SETSIG, F_SETOWN_EX, F_GETOWN_EX] = [8, 10, 15, 16];
+const [F_GETFL, F_SETOWN, F_SETSIG, F_SETOWN_EX, F_GETOWN_EX] = [3, 8, 10, 15, 16];
+const O_ASYNC = 0o20000;
 const struct = newScratch(8);
 
 const inodeOf = (h: number): number => {
@@ -139,9 +140,13 @@ export const asyncSignal = ({ process: { kernel: k } }: Task, h: number): number
     return at < 0 ? 0 : k.i32[at + Owner.signal]!;
   });
 
-/** O_ASYNC was set by guest descriptor `fd`: that is what the owner is told, and how the host calls the file. */
+/**
+ * O_ASYNC is about to be set by guest descriptor `fd`: that is what the owner is told, and how the host calls the file. Setting it
+ * where it is set changes neither.
+ */
 export const noteAsync = ({ process: { kernel: k } }: Task, fd: number, h: number): void =>
   withLock(lockOf(k), () => {
+    if ((host("fcntl", h, F_GETFL) & O_ASYNC) !== 0) return;
     const at = ownerHeld(k.i32, h, true);
     if (at < 0) return;
     k.i32[at + Owner.fd] = h + 1;

@@ -47,6 +47,8 @@ export function leaveThread(t: Task): void {
   leaveChildren(kernel, process.record, index);
   const p = process.record.i32;
   exitSignals(t);
+  // Before its descriptors go: with a master among them the terminal would be hung up first.
+  if (Atomics.load(p, ProcessField.runners) === 1) leaveTerminal(kernel, process.record);
   nameTables(process);
   dropTables(process, record);
   if (!t.nested) removeRunner(process.space.sharing);

@@ -19,7 +19,7 @@ const nameOf = ({ index, i32 }: ProcessRecord): number =>
   index + mostProcesses * (i32[ProcessField.generation]! % generations);
 
 /** The process behind a descriptor's data word; undefined where it was waited for. */
-function processNamed(k: Kernel, name: number): ProcessRecord | undefined {
+export function processNamed(k: Kernel, name: number): ProcessRecord | undefined {
   const process = processAt(k, name % mostProcesses);
   const there = process.i32[ProcessField.state]! >= State.live && nameOf(process) === name;
   return there ? process : undefined;

@@ -7,11 +7,12 @@ import { withLock } from "../sync/mutex.ts";
 import { runnerNow, startOf, ticksOf, usageOfChildren, usageOfProcess, usageOfThread } from "./accounting.ts";
 import { Attr } from "./attributes.ts";
 import { childrenHeld, parentId } from "./family.ts";
-import { closeOnExec, hostFd, openFds } from "./fds.ts";
+import { closeOnExec, FdKind, fdData, fdKind, hostFd, openFds } from "./fds.ts";
 import { FsWord } from "./file-system.ts";
 import { isaString } from "./hwcap.ts";
 import { hardLimitOf, limitOf, Resource } from "./limits.ts";
 import { O, toGuestFlags } from "./open-flags.ts";
+import { processNamed } from "./pidfds.ts";
 import { isZombie, type Subject, spaceOf, stateNames, stateOf, tablesOf, textBetween } from "./proc-view.ts";
 import { argStrings, auxvOf, envStrings, exitOf, ProcessField } from "./processes.ts";
 import { tracerOf } from "./ptrace.ts";
@@ -306,11 +307,18 @@ export function status(t: Task, s: Subject): string {
 export function fdinfo(t: Task, s: Subject, fd: number): string {
   const fds = tablesOf(t, s)?.fds;
   if (fds === undefined) return "";
-  const lines = (hostFile(`self/fdinfo/${hostFd(fds, fd)}`) ?? "").split("\n");
+  const own = fdKind(fds, fd) === FdKind.process ? pidText(t, fdData(fds, fd)) : "";
+  const lines = ((hostFile(`self/fdinfo/${hostFd(fds, fd)}`) ?? "") + own).split("\n");
   const flags = (octal: string) =>
     ((toGuestFlags(Number.parseInt(octal, 8)) & ~O.CLOEXEC) | (closeOnExec(fds, fd) ? O.CLOEXEC : 0)).toString(8);
   return lines
     .filter((line) => !line.startsWith("tfd:"))
     .map((line) => line.replace(/^(flags:\t)(\d+)$/, (_, key: string, value: string) => key + "0" + flags(value)))
     .join("\n");
+}
+
+/** Which process a descriptor stands for; -1 where it was waited for. */
+function pidText({ process: { kernel } }: Task, name: number): string {
+  const pid = processNamed(kernel, name)?.i32[ProcessField.pid] ?? -1;
+  return `Pid:\t${pid}\nNSpid:\t${pid}\n`;
 }

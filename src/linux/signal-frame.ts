@@ -61,6 +61,7 @@ export function setAltStack(t: Task, stack: Int32Array, sp: number): number {
   if (mode !== Ss.DISABLE && mode !== Ss.ONSTACK && mode !== 0) return -errno.EINVAL;
   if (mode === Ss.DISABLE) {
     disarm(t);
+    t.signals.words[TaskWord.altFlags] = stack[2]!;
     return 0;
   }
   if (u64(stack, 4) < minStackSize) return -errno.ENOMEM;

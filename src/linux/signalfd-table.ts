@@ -212,11 +212,15 @@ function drain(h: number): void {
   if (host("ppoll", addressOf(pollfd), 1, addressOf(timeout), 0, 0) === 1) host("read", h, addressOf(drained), 8);
 }
 
-/** Makes each signal descriptor of a process readable or not, after what is pending changed. With the signals lock held. */
+/**
+ * Makes each signal descriptor of a process readable or not, after what is pending changed; `came` is the signal that has
+ * come, if one has: who waits for edges is told of it though the descriptor was readable before. With the signals lock held.
+ */
 export function showSignalFds(
   k: Kernel,
   process: ProcessRecord,
   threads: readonly { readonly pending: PendingSet }[],
+  came = 0,
 ): void {
   const base = sections.signalFds / 4;
   const w = k.i32;
@@ -227,7 +231,8 @@ export function showSignalFds(
     const ready = [process, ...threads].some(
       ({ pending: { words } }) => ((words[0]! & w[at + mask]!) | (words[1]! & w[at + mask + 1]!)) !== 0,
     );
-    if (ready === (w[at + raised] !== 0)) continue;
+    const isNew = came !== 0 && (w[at + mask + ((came - 1) >> 5)]! & (1 << ((came - 1) & 31))) !== 0;
+    if (ready === (w[at + raised] !== 0) && !isNew) continue;
     w[at + raised] = ready ? 1 : 0;
     if (ready) host("write", w[at + eventFd]!, addressOf(one), 8);
     else drain(w[at + eventFd]!);

@@ -361,7 +361,7 @@ function sendHeld(target: SignalTarget, signo: number, info: SigInfo | undefined
   const full = queuedCount(pool, uid) >= limitOf(process.limits, Resource.SIGPENDING) || isExhausted(pool);
   if (full && signo >= sigRtMin && record[2] !== Code.SI_USER) return -errno.EAGAIN;
   enqueue(pool, set, signo, full && !(signo < sigRtMin && kernelOrUser) ? undefined : record, uid);
-  showSignalFds(k, process, threads);
+  showSignalFds(k, process, threads, signo);
   for (const reader of thread === undefined ? threads : [thread])
     if (inMask(reader.signals, TaskWord.watched, signo)) wake(reader, Pending.signal);
   const taker = takerOf(process, thread, threads, signo);

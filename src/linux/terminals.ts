@@ -188,15 +188,18 @@ export function setForeground(t: Task, h: number, group: number | undefined): nu
   });
 }
 
-/** Whether a process, group or session has this id. */
+/** Whether a process, group or session has this id. 0 is none, though a leader outside a process namespace is seen by it. */
 const isId = (k: Kernel, id: number): boolean =>
-  [...allProcesses(k)].some(({ i32 }) =>
+  id > 0 &&
+  ([...allProcesses(k)].some(({ i32 }) =>
     [ProcessField.pid, ProcessField.group, ProcessField.session].some((word) => i32[word] === id),
-  ) || host("getsid", id) > 0;
+  ) ||
+    // That of the host's first process may be in no session.
+    host("getsid", id) >= 0);
 
 // ---- the end of a session, and of a terminal
 
-/** A process ends: where it leads a session, that loses its terminal, and who is in the foreground there is told. */
+/** A process ends: where it leads a session, that loses its terminal, and who is in the foreground there is told. Done again it does nothing. */
 export function leaveTerminal(k: Kernel, record: ProcessRecord): void {
   if (!leadsSession(record)) return;
   withLock(k.tasksLock, () => {
@@ -205,7 +208,11 @@ export function leaveTerminal(k: Kernel, record: ProcessRecord): void {
       const foreground = foregroundOf(k, tty);
       releaseHeld(k, tty);
       signalGroupHeld(k, foreground, Sig.HUP);
-    } else for (const signo of [Sig.HUP, Sig.CONT]) signalGroupHeld(k, record.i32[ProcessField.lostForeground]!, signo);
+      return;
+    }
+    const lost = record.i32[ProcessField.lostForeground]!;
+    record.i32[ProcessField.lostForeground] = 0;
+    for (const signo of [Sig.HUP, Sig.CONT]) signalGroupHeld(k, lost, signo);
   });
 }
 

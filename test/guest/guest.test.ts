@@ -77,6 +77,7 @@ const rows: readonly Row[] = [
   { file: "groups.c", proof: "host" },
   { file: "ttys.c", proof: "host" },
   { file: "pidfds.c", proof: "host" },
+  { file: "corners.c", proof: "host" },
   // Programs in place of others.
   { file: "exec.c", proof: "host", flavours: both, args: ["arguments"] },
   { file: "exec.c", proof: "host", flavours: both, args: ["state"] },

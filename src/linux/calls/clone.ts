@@ -3,7 +3,7 @@
 
 import { readable } from "../../memory/guest-memory.ts";
 import { errno } from "../errno.ts";
-import { closeFd } from "../fds.ts";
+import { closeFd, hostFd } from "../fds.ts";
 import { flagSet, pointer, size } from "../kinds.ts";
 import { newPidfd } from "../pidfds.ts";
 import { ProcessField, type ProcessRecord } from "../processes.ts";
@@ -15,7 +15,7 @@ import { Sig, sigMax, signalName } from "../siginfo.ts";
 import type { Task } from "../task.ts";
 import { unshareTable } from "../thread-tables.ts";
 import { type NewThread, startThread } from "../threads.ts";
-import { storeWords, u64 } from "../words.ts";
+import { loadWords, storeWords, u64 } from "../words.ts";
 
 const Clone = {
   VM: 0x100,
@@ -77,6 +77,9 @@ function start(t: Task, request: Request): number {
   if (has(Clone.THREAD) && !has(Clone.SIGHAND)) return -errno.EINVAL;
   if (has(Clone.SIGHAND) && !has(Clone.VM)) return -errno.EINVAL;
   if (has(Clone.THREAD) && (has(Clone.NEWUSER) || has(Clone.NEWPID))) return -errno.EINVAL;
+  if (has(Clone.NEWIPC) && has(Clone.SYSVSEM)) return -errno.EINVAL;
+  // Two results in one place.
+  if (has(Clone.PIDFD) && has(Clone.PARENT_SETTID) && request.pidfd === parentTid) return -errno.EINVAL;
   if (has(namespaces)) return -errno.EPERM;
   const event = eventOf(t, request);
   const where = (bit: number, address: number): number | undefined => (has(bit) ? address : undefined);
@@ -164,6 +167,20 @@ const mostAddress = 2 ** 38;
 const clearSighand = 1;
 const intoCgroup = 2;
 
+/** Ids are not given to who asks for them: they are wrong, or that is not permitted. 0 where none is asked for. */
+function refusedTids(t: Task, addr: number, count: number): number {
+  if (count === 0) return 0;
+  const tids = loadWords(t, addr, count);
+  if (tids === undefined) return -errno.EFAULT;
+  return tids.some((tid) => tid < 1) ? -errno.EINVAL : -errno.EPERM;
+}
+
+function refusedCgroup(t: Task, fd: number): number {
+  if (fd >= 2 ** 31) return -errno.EINVAL;
+  const h = hostFd(t.process.fds, fd);
+  return h < 0 ? h : -errno.EPERM;
+}
+
 function clone3(t: Task, addr: number, bytes: number): number {
   if (bytes > largestSize) return -errno.E2BIG;
   if (bytes < firstSize) return -errno.EINVAL;
@@ -184,7 +201,10 @@ function clone3(t: Task, addr: number, bytes: number): number {
   if ((high & clearSighand) !== 0 && (low & Clone.SIGHAND) !== 0) return -errno.EINVAL;
   const [stack, stackSize] = [arg(Args.stack), arg(Args.stackSize)];
   if ((stack === 0) !== (stackSize === 0) || stack + stackSize > mostAddress) return -errno.EINVAL;
-  if (arg(Args.setTidSize) !== 0 || (high & intoCgroup) !== 0 || (low & NEWTIME) !== 0) return -errno.EPERM;
+  const refusal = refusedTids(t, arg(Args.setTid), arg(Args.setTidSize));
+  if (refusal !== 0) return refusal;
+  if ((high & intoCgroup) !== 0) return refusedCgroup(t, arg(Args.cgroup));
+  if ((low & NEWTIME) !== 0) return -errno.EPERM;
   return start(t, {
     flags: low,
     stack: stack + stackSize,

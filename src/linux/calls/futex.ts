@@ -89,7 +89,8 @@ function futex(
     case Futex.UNLOCK_PI:
       return unlockPi(t, one);
     case Futex.WAIT_REQUEUE_PI:
-      return addr === addr2 || third === 0 ? -errno.EINVAL : waitForLock(t, one, other, value, third, deadline);
+      // Any bits: what the call says of them is not looked at.
+      return addr === addr2 ? -errno.EINVAL : waitForLock(t, one, other, value, anyBits, deadline);
     case Futex.CMP_REQUEUE_PI:
       return count < 0 || addr === addr2 || value !== 1 ? -errno.EINVAL : moveToLock(t, one, other, count, third);
     default:
@@ -188,7 +189,8 @@ const operation: Kind<number> = {
 const word: Kind<number> = { load: (_t, lo) => lo | 0, show: (_t, lo) => String(lo >>> 0) };
 /** A timespec for those that wait, a count for the others. */
 const timeoutOrCount: Kind<number> = {
-  load: pointer.load,
+  // A count below 0 fills the register with its sign, and would be rounded as an address.
+  load: (t, lo, hi) => (hi === -1 ? lo : pointer.load(t, lo, hi)),
   show: (t, lo, hi, shown) => {
     const command = (shown.raw[1]! | 0) & ~(privateFlag | realtimeFlag);
     if (!waits.includes(command)) return String(lo >>> 0);

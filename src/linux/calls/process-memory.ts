@@ -99,6 +99,9 @@ const processVm =
     if (typeof here === "number") return here;
     const there = loadVector(t, remote, remoteCount);
     if (typeof there === "number") return there;
+    // Nobody is looked for then.
+    if (there.every(({ length }) => length === 0)) return 0;
+    if (pid <= 0) return -errno.ESRCH;
     const process = guestProcess(t, pid);
     if (process === undefined)
       return whois(t, pid) === "host" && host("kill", pid, 0) !== -errno.ESRCH ? -errno.EPERM : -errno.ESRCH;
