@@ -32,7 +32,7 @@ import type { Fact, Limit, Run, Site } from "./site.ts";
 /** Facts that lie farther from the register's value are dropped: the value itself must be a good address. */
 const reach = 32768;
 /** Bytes that one check covers at most: less than a page, so that the first and the last byte's pages are all there are. */
-const span = 2048;
+export const span = 2048;
 
 /** The bytes around a register that the block accesses from its instruction `from` on, while the register has its value. */
 export function ahead(code: readonly Instruction[], from: number, register: number): Fact | undefined {
@@ -92,6 +92,11 @@ export function carry(facts: Map<number, Fact>, at: Instruction): void {
   const [low, high] = [known.low - by, known.high - by];
   const { write, loose = false } = known;
   if (low > -reach && high < reach) facts.set(rd, { low, high, write, loose });
+}
+
+/** What is known where only some integer registers have kept their values. */
+export function forget(facts: Map<number, Fact>, kept: { readonly x: number }): void {
+  for (const r of [...facts.keys()]) if (!(kept.x & (1 << r))) facts.delete(r);
 }
 
 /** Facts that hold on both ways. */

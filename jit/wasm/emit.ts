@@ -9,8 +9,9 @@ import { factsOf } from "../rows.ts";
 import { sparing } from "../sparing.ts";
 import { headOf, structure, type Tree, type Way, waysBack } from "../structure.ts";
 import { tuning } from "../tuning.ts";
+import { type Care, careBehindCall, careLocal, knowCare, knowCareInLoop, meetCare, newCare } from "./care.ts";
 import * as checks from "./checks.ts";
-import { ahead, carry, meet, runsAhead } from "./checks.ts";
+import { ahead, carry, forget, meet, runsAhead } from "./checks.ts";
 import * as code from "./code.ts";
 import {
   br,
@@ -41,7 +42,19 @@ import { append, F64, type FunctionCode, I32, I64 } from "./encoder.ts";
 import type { Manner } from "./environment.ts";
 import * as floats from "./floats.ts";
 import * as flow from "./flow.ts";
-import { accessesOf, type Flow, flowOf, none, numbersOf, type Registers, reach, union, without } from "./flow.ts";
+import {
+  accessesOf,
+  type Flow,
+  flowOf,
+  insideOf,
+  none,
+  numbersOf,
+  type Registers,
+  same,
+  union,
+  without,
+} from "./flow.ts";
+import { frameAhead, sp } from "./frames.ts";
 import * as jumps from "./jumps.ts";
 import { lookUp, recordJump, tellApart } from "./jumps.ts";
 import { regionType, stubSlot } from "./links.ts";
@@ -92,13 +105,7 @@ interface Emitter {
   facts: Map<number, Fact>;
   /** What holds at labelled blocks, by all ways that led there so far. */
   readonly met: Map<number, Map<number, Fact>>;
-  careful: number | undefined;
-  /** Whether the local that says if floating point needs care holds that here. */
-  careKnown: boolean;
-  /** Whether it does at labelled blocks, by all ways that led there so far. */
-  readonly careMet: Map<number, boolean>;
-  /** Whether the code that is being emitted is in a loop that needs to know. */
-  careLoop: boolean;
+  readonly care: Care;
   /** Levels of loops, by the number of the block that comes back to the loop, and the loop's. */
   readonly loops: Map<string, number>;
   /** The loops around the code that is being emitted, the outermost first. */
@@ -150,10 +157,7 @@ export function emitRegion(
     dirty: none,
     facts: new Map(),
     met: new Map(),
-    careful: undefined,
-    careKnown: false,
-    careMet: new Map(),
-    careLoop: false,
+    care: newCare(),
     loops: new Map(),
     around: [],
     block: 0,
@@ -240,7 +244,7 @@ function enter(e: Emitter, to: number): void {
   [e.known, e.dirty] = [known, dirty];
   const loop = e.flow.loops.get(to);
   if (loop === undefined) return;
-  if (loop.calls) e.facts.clear();
+  forget(e.facts, loop.kept);
   for (const r of numbersOf(loop.writes.x)) e.facts.delete(r);
 }
 
@@ -283,11 +287,13 @@ function giveBack(e: Emitter, to: number | undefined): void {
 
 /** Emits two ways from the same point. */
 function either(e: Emitter, one: () => void, other: () => void): void {
-  const { known, dirty, facts, careKnown, uncounted } = e;
+  const { known, dirty, facts, uncounted, care } = e;
+  const careKnown = care.known;
   e.facts = new Map(facts);
   one();
   orElse(e.code);
-  Object.assign(e, { known, dirty, facts, careKnown, uncounted });
+  Object.assign(e, { known, dirty, facts, uncounted });
+  care.known = careKnown;
   other();
 }
 
@@ -306,8 +312,9 @@ function emitTree(e: Emitter, t: Tree): void {
       // Behind a switch one way is as good as another.
       const nested = isDispatch(e.region.blocks[t.label]!) ? 1 : Math.min(back.length, tuning.nestedLoops);
       const outer = e.around.length;
-      const { careLoop } = e;
-      knowCareInLoop(e, t.label, back);
+      const { loop } = e.care;
+      const inside = [...insideOf(e.flow, t.label, back)].map((b) => e.region.blocks[b]!);
+      knowCareInLoop(e.care, c, inside);
       for (let i = 0; i < nested; i++) {
         openLevel(e, t.label, back.slice(i === 0 ? 0 : back.length - nested + i));
         open(c, op.loop);
@@ -317,7 +324,7 @@ function emitTree(e: Emitter, t: Tree): void {
       emitTree(e, t.body);
       for (let i = 0; i < nested; i++) end(c);
       e.around.length = outer;
-      e.careLoop = careLoop;
+      e.care.loop = loop;
       return;
     }
     case "block":
@@ -327,7 +334,7 @@ function emitTree(e: Emitter, t: Tree): void {
       end(c);
       [e.known, e.dirty] = [e.flow.known[t.label]!, e.flow.dirty[t.label]!];
       e.facts = e.met.get(t.label) ?? new Map();
-      e.careKnown = e.careMet.get(t.label) ?? false;
+      e.care.known = e.care.met.get(t.label) ?? false;
       e.uncounted = 0;
       emitTree(e, t.after);
       return;
@@ -366,35 +373,9 @@ function emitTree(e: Emitter, t: Tree): void {
   }
 }
 
-/** The blocks of the loop of a head and some of the ways back to it. */
-function insideOf(e: Emitter, head: number, back: readonly Block[]): Set<number> {
-  const within = (b: number): readonly number[] => (b === head ? [] : e.flow.before[b]!);
-  return reach(
-    back.map((b) => e.flow.indexOf.get(b)!),
-    within,
-  ).add(head);
-}
-
-/** A loop that needs to know whether floating point needs care knows it when it begins, and finds it out behind its calls. */
-function knowCareInLoop(e: Emitter, head: number, back: readonly Block[]): void {
-  if (e.careLoop) return;
-  const blocks = [...insideOf(e, head, back)].map((b) => e.region.blocks[b]!);
-  e.careLoop = blocks.some(({ code }) => code.some((at) => factsOf(at).careful));
-  if (e.careLoop) knowCare(e);
-  else if (blocks.some((b) => b.end.kind === "call")) e.careKnown = false;
-}
-
-/** Makes the local say whether floating point needs care. */
-function knowCare(e: Emitter): void {
-  if (!e.careKnown) floats.readCare(e.code, carefulLocal(e));
-  e.careKnown = true;
-}
-
-const carefulLocal = (e: Emitter): number => (e.careful ??= newLocal(e.code, I32));
-
 /** Plans what is to be known of addresses in the loop of a head and some of the ways back to it. */
 function openLevel(e: Emitter, head: number, back: readonly Block[]): void {
-  const inside = insideOf(e, head, back);
+  const inside = insideOf(e.flow, head, back);
   const level = walks.levelOf(e.region, inside);
   if (level === undefined) return;
   const x = (r: number): void =>
@@ -420,9 +401,11 @@ function leaveIndirectly(e: Emitter, { end: ending }: Block): void {
 
 /** Goes on to where `pc` is known to lead, else leaves. */
 function emitSwitch(e: Emitter, { block, ways }: Extract<Tree, { kind: "switch" }>): void {
-  const { known, dirty, facts, careKnown, uncounted } = e;
+  const { known, dirty, facts, uncounted, care } = e;
+  const careKnown = care.known;
   const here = (): void => {
-    Object.assign(e, { known, dirty, facts: new Map(facts), careKnown, uncounted });
+    Object.assign(e, { known, dirty, facts: new Map(facts), uncounted });
+    care.known = careKnown;
   };
   tellApart(
     e.code,
@@ -452,6 +435,8 @@ function emitCall(e: Emitter, { code, end: ending }: Block): void {
   const last = code.at(-1)!;
   flush(e);
   count(e);
+  const kept = e.flow.kept[e.block]!;
+  load(e, without(kept, e.known));
   const own = ending.to === undefined ? undefined : e.own.get(ending.to);
   if (ending.to === undefined) findSlot(e);
   else {
@@ -460,13 +445,12 @@ function emitCall(e: Emitter, { code, end: ending }: Block): void {
     i32(c, e.slotOf(ending.to));
     set(c, e.slot);
   }
-  get(c, e.count);
-  i32(c, tuning.fuel);
-  put(c, 0x4a); // i32.gt_s
-  get(c, depth);
-  i32(c, tuning.callDepth);
-  put(c, 0x4a, 0x72); // i32.gt_s, i32.or
-  brIf(c, onward, false);
+  for (const [local, most] of [[e.count, tuning.fuel] as const, [depth, tuning.callDepth] as const]) {
+    get(c, local);
+    i32(c, most);
+    put(c, 0x4a); // i32.gt_s
+    brIf(c, onward, false);
+  }
   storeHart(c, hart.executed, e.count);
   get(c, depth);
   i32(c, 1);
@@ -483,10 +467,15 @@ function emitCall(e: Emitter, { code, end: ending }: Block): void {
   i32(c, last.pc + last.fields.length);
   put(c, 0x47); // i32.ne
   brIf(c, outside, false);
-  e.known = none;
-  e.facts.clear();
-  e.careKnown = false;
-  if (e.careLoop) knowCare(e);
+  if (!same(kept, none)) {
+    get(c, xLocal(e, sp));
+    loadHart(c, hart.x + 2 * sp, I64);
+    put(c, 0x52); // i64.ne
+    brIf(c, outside, false);
+  }
+  e.known = kept;
+  forget(e.facts, kept);
+  careBehindCall(e.care, c);
 }
 
 function emitWay(e: Emitter, w: Way, from: Block): void {
@@ -501,7 +490,7 @@ function emitWay(e: Emitter, w: Way, from: Block): void {
       count(e);
       const met = e.met.get(w.label);
       e.met.set(w.label, met === undefined ? new Map(e.facts) : meet(met, e.facts));
-      e.careMet.set(w.label, e.careKnown && (e.careMet.get(w.label) ?? true));
+      meetCare(e.care, w.label);
       br(c, e.blocks.get(w.label)!);
       return;
     }
@@ -544,7 +533,7 @@ function emitBlock(e: Emitter, b: Block): void {
     const { reads, writes } = accessesOf([at]);
     load(e, without(reads, e.known));
     e.known = union(e.known, reads);
-    if (factsOf(at).careful) knowCare(e);
+    if (factsOf(at).careful) knowCare(e.care, e.code);
     emitInstruction(e, siteOf(e, b.code, i), b.end.kind !== "goto");
     e.known = union(e.known, writes);
     e.dirty = union(e.dirty, writes);
@@ -563,12 +552,12 @@ function siteOf(e: Emitter, code: readonly Instruction[], index: number): Site {
     x: (r) => xLocal(e, r),
     f: (r) => fLocal(e, r),
     facts: e.facts,
-    ahead: (r) => ahead(code, index, r),
+    ahead: (r) => (r === sp ? frameAhead(e.region, code, index) : ahead(code, index, r)),
     runs: (r, fact) => runsAhead(code, index, r, fact),
     watched: e.manner.watched,
     near: (kind) => localIn(e.near, kind, () => newLocal(e.code, I32)),
     limit: (r, fact) => walks.limitAt(e.around, { block: e.block, code, index }, r, fact),
-    careful: () => carefulLocal(e),
+    careful: () => careLocal(e.care, e.code),
     helper: e.helper,
     leave: () => {
       addCount(e, e.uncounted + index);
@@ -603,5 +592,5 @@ function emitInstruction(e: Emitter, site: Site, jumps: boolean): void {
 }
 
 sparing({ emitRegion, load, store, enter, exitTo, giveBack, either, emitTree, emitWay, openLevel, emitCall });
-sparing({ addCount, emitBlock, siteOf, emitInstruction, emitSwitch, insideOf, knowCareInLoop, knowCare });
+sparing({ addCount, emitBlock, siteOf, emitInstruction, emitSwitch });
 for (const part of [code, encoder, checks, flow, floats, emitters, jumps, walks]) sparing(part);

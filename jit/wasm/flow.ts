@@ -5,6 +5,7 @@ import type { Block, Instruction, Region } from "../region.ts";
 import { factsOf } from "../rows.ts";
 import { headOf, type Tree, type Way } from "../structure.ts";
 import { tuning } from "../tuning.ts";
+import { sp, usesFrame, usualLink } from "./frames.ts";
 
 export interface Registers {
   readonly x: number;
@@ -51,7 +52,8 @@ interface Edge {
 /** What holds throughout a loop. */
 export interface Loop {
   readonly writes: Registers;
-  readonly calls: boolean;
+  /** What has its value behind all its calls. */
+  readonly kept: Registers;
 }
 
 /** By the block's number. */
@@ -60,6 +62,8 @@ export interface Flow {
   readonly known: readonly Registers[];
   /** Of these, those whose locals may be newer. */
   readonly dirty: readonly Registers[];
+  /** Where the block ends in a call, registers whose values that is to give back: else it is left. */
+  readonly kept: readonly Registers[];
   /** By the number of its head. */
   readonly loops: ReadonlyMap<number, Loop>;
   readonly indexOf: ReadonlyMap<Block, number>;
@@ -144,6 +148,9 @@ export function flowOf(region: Region, tree: Tree): Flow {
   }
   const uses = blocks.map((b) => accessesOf(b.code));
   const calls = blocks.map((b) => b.end.kind === "call");
+  const frame = usesFrame(region) ? { x: 1 << sp, f: 0 } : none;
+  // Who calls by another link register than the usual one may want another stack pointer back.
+  const kept = blocks.map((b, i) => (!calls[i]! ? all : b.code.at(-1)!.fields.rd === usualLink ? frame : none));
 
   const loops = new Map<number, Loop>();
   const rounds: Round[] = [];
@@ -159,7 +166,7 @@ export function flowOf(region: Region, tree: Tree): Flow {
     };
     const whole = roundOf(back);
     rounds.push(whole);
-    loops.set(head, { writes: whole.writes, calls: [...whole.inside].some((b) => calls[b]!) });
+    loops.set(head, { writes: whole.writes, kept: [...whole.inside].map((b) => kept[b]!).reduce(common, all) });
     // The head of an inner loop where the region begins is that of all loops around it.
     const inner = back.filter((b) => blocks[b]!.pc >= blocks[head]!.pc);
     if (inner.length > 0 && inner.length < back.length) rounds.push(roundOf(inner));
@@ -175,7 +182,7 @@ export function flowOf(region: Region, tree: Tree): Flow {
 
   const known = blocks.map((_, i) => (i === 0 ? wanted[0]! : all));
   const knownBehind = (b: number): Registers =>
-    calls[b]! ? none : union(known[b]!, union(uses[b]!.reads, uses[b]!.writes));
+    calls[b]! ? kept[b]! : union(known[b]!, union(uses[b]!.reads, uses[b]!.writes));
   settle(blocks.length, (b) => {
     if (b === 0) return false;
     const now = common(allowed[b]!, union(wanted[b]!, before[b]!.map(knownBehind).reduce(common, all)));
@@ -192,14 +199,22 @@ export function flowOf(region: Region, tree: Tree): Flow {
     dirty[b] = now;
     return changed;
   });
-  return { known, dirty, loops, indexOf, before };
+  return { known, dirty, kept, loops, indexOf, before };
 }
 
 /** What can be reached from `starts`, these included. */
-export function reach(starts: readonly number[], next: (b: number) => readonly number[]): Set<number> {
+function reach(starts: readonly number[], next: (b: number) => readonly number[]): Set<number> {
   const found = new Set(starts);
   for (const b of found) for (const n of next(b)) found.add(n);
   return found;
+}
+
+/** The blocks of the loop of a head and some of the ways back to it. */
+export function insideOf({ indexOf, before }: Flow, head: number, back: readonly Block[]): Set<number> {
+  return reach(
+    back.map((b) => indexOf.get(b)!),
+    (b) => (b === head ? [] : before[b]!),
+  ).add(head);
 }
 
 function settle(count: number, step: (block: number) => boolean): void {

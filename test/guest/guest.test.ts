@@ -41,6 +41,7 @@ const rows: readonly Row[] = [
   // Memory.
   { file: "mappings.c", proof: "host", flavours: both },
   { file: "file-mappings.c", proof: "host" },
+  { file: "frames.c", proof: "host" },
   { file: "stack.c", proof: "host", flavours: both },
   { file: "efault.c", proof: "host", flags: ["-w"] },
   { file: "escape.c", proof: "nothing" },
