@@ -23,7 +23,6 @@ import {
 } from "./address-space.ts";
 import {
   anonymous,
-  discard,
   drop,
   fileError,
   fileStatus,
@@ -32,8 +31,10 @@ import {
   liftFile,
   liftShared,
   place,
+  renew,
 } from "./backing.ts";
 import { pageSize, restorePages } from "./guest-memory.ts";
+import { preferHuge, preferHugeHeap } from "./huge.ts";
 import {
   commit,
   covers,
@@ -76,6 +77,8 @@ export const MapFlag = {
 } as const;
 
 const mapType = 0xf;
+/** What is so mapped is not meant to be filled. */
+const sparse = MapFlag.GROWSDOWN | MapFlag.NORESERVE | MapFlag.STACK;
 /** What MAP_SHARED_VALIDATE lets pass. */
 const validated = Object.values(MapFlag).reduce<number>((all, flag) => all | flag, 0) & ~MapFlag.SYNC;
 
@@ -184,6 +187,7 @@ function doMap(
     }
   }
   commit(space, change);
+  if (lifted === undefined && (prot & PROT_WRITE) !== 0 && (flags & sparse) === 0) preferHuge(space, start, end);
   if (backing.pages < n) markBus(space, start + backing.pages, end);
   paintPages(space, start, end, pageBits(prot));
   return start * pageSize;
@@ -307,7 +311,7 @@ export function takeRights(space: AddressSpace, start: number, end: number): Uin
 export function release(space: AddressSpace, inside: readonly Vma[]): void {
   for (const v of inside)
     if (v.flags & VmaFlag.hosted) anonymous(space.memory, v.start, v.end);
-    else discard(space.memory, v.start, v.end);
+    else renew(space.memory, v.start, v.end);
 }
 
 /** munmap. Answers 0. */
@@ -394,7 +398,10 @@ function doBrk(space: AddressSpace, addr: number): number {
   if (addr < first || addr > taskSize || addr - first > space.limit("data")) return now;
   const [from, to] = [pagesOf(now), pagesOf(addr)];
   if (to < from && doUnmap(space, to, from) < 0) return now;
-  if (to > from && !growHeap(space, from, to)) return now;
+  if (to > from) {
+    if (!growHeap(space, from, to)) return now;
+    preferHugeHeap(space, to);
+  }
   head[Head.brk] = addr;
   return addr;
 }

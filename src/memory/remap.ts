@@ -7,6 +7,7 @@ import {
   isFree,
   markBus,
   minAddress,
+  PROT_WRITE,
   pageBits,
   paintPages,
   reachTo,
@@ -14,6 +15,7 @@ import {
 } from "./address-space.ts";
 import { isLifted, liftMapped, moveAnonymous, place, putBack } from "./backing.ts";
 import { Page, pageSize, restorePages } from "./guest-memory.ts";
+import { preferHuge } from "./huge.ts";
 import { doUnmap, isData, mayLock, release, roomFor, takeRights } from "./map.ts";
 import { commit, cut, edit, maxMapCount, type Vma, VmaFlag, vmaCount, vmaOf } from "./vmas.ts";
 
@@ -116,10 +118,14 @@ function move(space: AddressSpace, { v, page, count, gone, to, n, replaced }: Mo
     bytesBefore.forEach((byte, i) => {
       if (byte & Page.bus) markBus(space, to + i, to + i + 1);
     });
-  }
+  } else if (isFilled(v)) preferHuge(space, to, to + n);
   paintPages(space, to, to + n, pageBits(v.prot));
   return to * pageSize;
 }
+
+/** Whether it is memory of the guest's own that it means to fill. */
+const isFilled = ({ prot, flags }: Vma): boolean =>
+  (prot & PROT_WRITE) !== 0 && (flags & (VmaFlag.growsDown | VmaFlag.noReserve)) === 0;
 
 function moveHosted(space: AddressSpace, v: Vma, page: number, count: number, to: number, n: number): number {
   const m = space.memory;

@@ -40,6 +40,7 @@ const rows: readonly Row[] = [
   { file: "generations.c", proof: "nothing", args: ["30"] },
   // Memory.
   { file: "mappings.c", proof: "host", flavours: both },
+  { file: "large-mappings.c", proof: "host" },
   { file: "file-mappings.c", proof: "host" },
   { file: "frames.c", proof: "host" },
   { file: "stack.c", proof: "host", flavours: both },
