@@ -358,7 +358,10 @@ function sendHeld(target: SignalTarget, signo: number, info: SigInfo | undefined
   const pool = signalPool(k);
   const record = info ?? userInfo(signo, Code.SI_USER, process.i32[ProcessField.pid]!, uid >>> 0);
   const kernelOrUser = record[2]! >= 0;
-  const full = queuedCount(pool, uid) >= limitOf(process.limits, Resource.SIGPENDING) || isExhausted(pool);
+  // A timer has the place for its signal since it was made.
+  const isTimers = record[2] === Code.SI_TIMER;
+  const full =
+    !isTimers && (queuedCount(pool, uid) >= limitOf(process.limits, Resource.SIGPENDING) || isExhausted(pool));
   if (full && signo >= sigRtMin && record[2] !== Code.SI_USER) return -errno.EAGAIN;
   enqueue(pool, set, signo, full && !(signo < sigRtMin && kernelOrUser) ? undefined : record, uid);
   showSignalFds(k, process, threads, signo);

@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -207,8 +208,38 @@ static void processes(void) {
   close(fd);
 }
 
+static void timers(void) {
+  timer_t timer;
+  CHECK(timer_create(CLOCK_MONOTONIC, NULL, &timer) == 0);
+  FAILS(timer_settime(timer, 0, NULL, NULL), EINVAL);
+  FAILS(timer_settime(timer, 0, (void *)8, NULL), EFAULT);
+  CHECK(timer_delete(timer) == 0);
+
+  // Where no more signals can be queued, a timer that is there has its own all the same.
+  pid_t child = CHILD({
+    sigset_t both;
+    sigemptyset(&both);
+    sigaddset(&both, SIGRTMIN + 1), sigaddset(&both, SIGRTMIN + 2);
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 2, .sigev_value.sival_int = 6};
+    struct itimerspec soon = {.it_value.tv_nsec = 1000000};
+    struct rlimit none = {0, 0};
+    union sigval value = {.sival_int = 1};
+    CHECK(sigprocmask(SIG_BLOCK, &both, NULL) == 0 && timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
+    CHECK(setrlimit(RLIMIT_SIGPENDING, &none) == 0);
+    FAILS(sigqueue(getpid(), SIGRTMIN + 1, value), EAGAIN);
+    CHECK(timer_settime(timer, 0, &soon, NULL) == 0);
+    siginfo_t info;
+    sigdelset(&both, SIGRTMIN + 1);
+    EQ(sigwaitinfo(&both, &info), SIGRTMIN + 2);
+    EQ(info.si_code, SI_TIMER);
+    EQ(info.si_value.sival_int, 6);
+  });
+  GOOD(child);
+}
+
 int main(void) {
   alarm(60);
+  timers();
   futexes();
   clones();
   disabled_stack();

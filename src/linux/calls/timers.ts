@@ -94,6 +94,7 @@ function isEvent(t: Task, { notify, signo, tid }: Event): boolean {
 }
 
 function timerSettime(t: Task, id: number, flag: number, addr: number, oldAddr: number): number {
+  if (addr === 0) return -errno.EINVAL;
   const setting = loadSetting(t.memory, addr);
   if (setting === undefined) return -errno.EFAULT;
   const slot = timerSlot(t.process.timers, id);
