@@ -33,7 +33,7 @@ import { isTraced } from "./ptrace.ts";
 import { inheritTracer } from "./ptrace-ends.ts";
 import { mayMakeTask } from "./quotas.ts";
 import { setField } from "./records.ts";
-import { inheritRseq } from "./rseq.ts";
+import { inheritRseq, restRseq } from "./rseq.ts";
 import { inheritScheduling } from "./scheduling.ts";
 import { shareActionsHeld } from "./sighand.ts";
 import { Sig, sigMax } from "./siginfo.ts";
@@ -337,6 +337,7 @@ function runNested(t: Task, o: NewProcess, child: Child): number {
   const saved = t.hart.i32.slice(0, hart.cause);
   copyHart(t.hart, saved, o);
   stopClock(t);
+  restRseq(t);
   runInPlace(t, process.index, thread.index);
   if (!t.moved || t.index === firstTask) takeHostSignalsHere(t);
   // It has ended meanwhile: its record may be another's.
