@@ -516,17 +516,19 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
       });
       if (!isTaken && isApart) removeBreakpoints(d.breakpoints, (b) => b.space === space, changing(d));
     },
-    made: (t, pid, isVfork) => {
+    made: (t, id, isVfork) => {
       const s = seatOf(t);
-      const child = findTask(t.process.kernel, pid);
-      if (reports(isVfork ? Report.vfork : Report.fork) && child !== undefined)
-        stop(t, s, isVfork ? Stop.vfork : Stop.fork, child, pid);
+      const { kernel, index } = t.process;
+      const child = findTask(kernel, id);
+      const isProcess = child !== undefined && taskAt(kernel, child).i32[TaskField.process] !== index;
+      if (isProcess && reports(isVfork ? Report.vfork : Report.fork))
+        stop(t, s, isVfork ? Stop.vfork : Stop.fork, child, id);
       if (isVfork) Atomics.store(words, s.at + Thread.run, Run.waiting);
     },
-    released: (t) => {
+    released: (t, isThread) => {
       const s = seatOf(t);
       Atomics.store(words, s.at + Thread.run, Run.running);
-      if (reports(Report.vfork)) stop(t, s, Stop.vforkDone, 0);
+      if (!isThread && reports(Report.vfork)) stop(t, s, Stop.vforkDone, 0);
     },
     executed: (t) => {
       // A thread that was not the first of its process has that one's id now.

@@ -19,10 +19,10 @@ export interface Tracer {
   readonly leaveCall: (t: Task, nr: number, result: number) => number;
   /** The thread has made a process, which has not begun: indices of the new process and of its first thread. */
   readonly making: (t: Task, process: number, task: number) => void;
-  /** That has begun, and the caller may have to sleep for it. */
-  readonly made: (t: Task, pid: number, isVfork: boolean) => void;
-  /** The process for which the thread slept has left its memory. */
-  readonly released: (t: Task, pid: number) => void;
+  /** That has begun, or a thread for which the caller is to sleep, and the caller may have to sleep for it. */
+  readonly made: (t: Task, id: number, isVfork: boolean) => void;
+  /** The process for which the thread slept has left its memory, or the thread has ended. */
+  readonly released: (t: Task, isThread: boolean) => void;
   /** The thread has begun another program. */
   readonly executed: (t: Task) => void;
   /** The thread is about to leave its process. */

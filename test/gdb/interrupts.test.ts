@@ -9,6 +9,24 @@ const program = buildGuest("../gdb/blocked.c");
 const patience = 100;
 
 describe("an interrupt", () => {
+  test(
+    "stops a program whose thread sleeps until another has ended, as for vfork",
+    () =>
+      debugging([buildGuest("vfork-threads.c")], async ({ client, line }) => {
+        expect(await client.ask("QPassSignals:e;14;1e")).toBe("OK");
+        for (;;) {
+          client.say("vCont;c");
+          await Bun.sleep(5);
+          client.raw("\x03");
+          const stop = await client.next();
+          if (stop === "W00") break;
+          expect(stop).toMatch(/^T/);
+        }
+        expect(await line()).toBe("ok");
+      }),
+    60_000,
+  );
+
   for (const [how, goesOn] of [
     ["loop", undefined],
     ["read", "read 1 x"],

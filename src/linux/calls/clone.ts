@@ -94,12 +94,13 @@ function start(t: Task, request: Request): number {
     sharesFiles: has(Clone.FS),
     isVfork: has(Clone.VFORK),
     begun: (id: number) => {
-      if (!has(Clone.THREAD)) t.process.tracer?.made(t, id, has(Clone.VFORK));
+      if (!has(Clone.THREAD) || has(Clone.VFORK)) t.process.tracer?.made(t, id, has(Clone.VFORK));
       if (event !== 0) stopAtEvent(t, event, id);
     },
   };
   if (has(Clone.THREAD) && has(Clone.PIDFD)) return -errno.EINVAL;
   const id = has(Clone.THREAD) ? startThread(t, begins) : makeProcess(t, request, begins);
+  if (id > 0 && has(Clone.VFORK)) t.process.tracer?.released(t, has(Clone.THREAD));
   if (id > 0 && has(Clone.VFORK)) stopAtEvent(t, TraceEvent.VFORK_DONE, id);
   return id;
 }
@@ -130,7 +131,6 @@ function makeProcess(t: Task, { flags, signal, pidfd, clearsHandlers }: Request,
     made: has(Clone.PIDFD) ? made : undefined,
   });
   if (result < 0 && fd >= 0) closeFd(t.process.fds, fd);
-  if (result > 0 && has(Clone.VFORK)) t.process.tracer?.released(t, result);
   return result;
 }
 
