@@ -105,7 +105,10 @@ function commandsOf({ guest, less, native }: Prepared, chosen: readonly Engine[]
 function measured({ words, less }: Command): Run {
   const before = less && runOnce(less);
   const run = runOnce(words);
-  return before === undefined ? run : { ...run, ...difference(run, before) };
+  if (before === undefined) return run;
+  const more = { ...run, ...difference(run, before) };
+  if (more.user <= 0 || more.wall <= 0) throw new Error("what more of it takes is less than two runs differ by");
+  return more;
 }
 
 function takeTurns(name: string, commands: Map<string, Command>, sameSource: boolean, terms: Terms) {

@@ -144,6 +144,7 @@ export function makeTiers(name: EmitterName, place: Place): Tiers {
 
   /** Whether so many arrivals at a target are few among the instructions of a program that has not run for long. */
   function isSpread(arrivals: number): boolean {
+    if (name !== "wasm") return false;
     const executed = place.hart.f64[hart.instret / 2]!;
     return executed < tuning.early.instructions && executed > arrivals * tuning.early.apart;
   }

@@ -552,7 +552,8 @@ function siteOf(e: Emitter, code: readonly Instruction[], index: number): Site {
     x: (r) => xLocal(e, r),
     f: (r) => fLocal(e, r),
     facts: e.facts,
-    ahead: (r) => (r === sp ? frameAhead(e.region, code, index) : ahead(code, index, r)),
+    // Where something is watched, a check that reaches over the border of its page leaves: it is to cover little.
+    ahead: (r) => (r === sp && !e.manner.watched ? frameAhead(e.region, code, index) : ahead(code, index, r)),
     runs: (r, fact) => runsAhead(code, index, r, fact),
     watched: e.manner.watched,
     near: (kind) => localIn(e.near, kind, () => newLocal(e.code, I32)),

@@ -8,6 +8,7 @@ import { factsOf } from "../rows.ts";
 import { tuning } from "../tuning.ts";
 import { ahead, carry, covers } from "./checks.ts";
 import { type Code, i64, put } from "./code.ts";
+import { sp } from "./frames.ts";
 import type { Fact, Limit } from "./site.ts";
 
 /** A loop of the function: blocks that come back to its head, by their numbers, which make no call. */
@@ -196,7 +197,13 @@ export function planLimits(region: Region, around: readonly Level[], level: Leve
       const { access } = factsOf(at);
       const register = access === undefined ? 0 : at.fields[access.base];
       const offset = access?.moved ? at.fields.imm : 0;
-      if (access && register !== 0 && !covers(facts.get(register), offset, access.size, access.kind)) {
+      // What is accessed through the stack pointer is checked for all of a function.
+      if (
+        access &&
+        register !== 0 &&
+        register !== sp &&
+        !covers(facts.get(register), offset, access.size, access.kind)
+      ) {
         const fact = ahead(code, index, register)!;
         facts.set(register, fact);
         const place = { block, code, index };

@@ -330,8 +330,9 @@ export function makeTracer(d: DebugState, points: Points, engine: HartEngine): T
     wakeOthers(d);
   }
 
-  const isWanted = ({ process }: Task, { at }: Seat): boolean =>
-    isHalted(process.index) || Atomics.load(words, at + Thread.wanted) !== 0;
+  /** What a debugger wanted that has left is nobody's wish any more. */
+  const isWanted = (t: Task, { at }: Seat): boolean =>
+    isHalted(t.process.index) || (isAttached(t) && Atomics.load(words, at + Thread.wanted) !== 0);
 
   /** All stop while a debugger looks; before one has come, those that are to wait for it. */
   const isHalted = (process: number): boolean =>

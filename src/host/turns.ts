@@ -7,8 +7,9 @@ import { host } from "./syscall.ts";
 export const SchedAttr = { size: 48, policy: 4, flags: 8, nice: 16, runtime: 24 } as const;
 const RESET_ON_FORK = 1;
 
-/** A nice value, for which one needs a right. */
+/** How much is added to the nice value, for which one needs a right. */
 const preferred = -15;
+const leastNice = -20;
 
 /** Nanoseconds, the least that Linux takes. */
 const shortTurn = 100_000;
@@ -31,12 +32,12 @@ export function takeShortTurns(): void {
 export const takeLongTurns = (): number => ask(longTurn, 0) ?? 0;
 
 /** Answers the turns before; undefined where the host refuses. */
-function ask(turn: number, flags: number, most = 19): number | undefined {
+function ask(turn: number, flags: number, nicer = 0): number | undefined {
   const attr = newScratch(SchedAttr.size);
   if (host("sched_getattr", 0, attr.address, SchedAttr.size, 0) < 0) return undefined;
   const before = attr.u32[SchedAttr.runtime / 4]!;
   attr.u32[SchedAttr.flags / 4] = flags;
   storeU64(attr, SchedAttr.runtime, turn);
-  attr.i32[SchedAttr.nice / 4] = Math.min(attr.i32[SchedAttr.nice / 4]!, most);
+  attr.i32[SchedAttr.nice / 4] = Math.max(leastNice, attr.i32[SchedAttr.nice / 4]! + nicer);
   return host("sched_setattr", 0, attr.address, 0) < 0 ? undefined : before;
 }

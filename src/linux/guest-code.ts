@@ -3,7 +3,7 @@
 import { Cause } from "../cpu/hart.ts";
 import { decideFault } from "../memory/address-space.ts";
 import { enterGuestCode, isShared, leaveGuestCode } from "../memory/sharing.ts";
-import { isRestarted } from "./rseq.ts";
+import { attendRseq, hasRested, isRestarted } from "./rseq.ts";
 import type { Task } from "./task.ts";
 import { TaskField } from "./tasks.ts";
 
@@ -28,6 +28,8 @@ function runAmongOthers(t: Task, engine: Engine, budget: number): Cause {
     record,
     process: { space },
   } = t;
+  // Where that is not allowed, it is once more before the next time, and is answered by a signal then.
+  if (hasRested(t) && !attendRseq(t, false)) return Cause.requested;
   enterGuestCode(space.sharing, record.i32[TaskField.hart]!);
   let cause: Cause;
   try {

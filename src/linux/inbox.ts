@@ -9,7 +9,7 @@ import { clearPending, Pending } from "./place.ts";
 import { allProcesses, firstProcess, ProcessField, type ProcessRecord, processAt } from "./processes.ts";
 import { State } from "./records.ts";
 import { Code, Sig, type SigInfo } from "./siginfo.ts";
-import { actionWords, SIG_IGN, sendSignal } from "./signals.ts";
+import { actionWords, SIG_IGN, sendSignals } from "./signals.ts";
 import type { Task } from "./task.ts";
 import { TaskField } from "./tasks.ts";
 import { foregroundOf, leadsSession, ownTty } from "./ttys.ts";
@@ -57,7 +57,7 @@ export function takeHostSignals(t: Task): void {
     ofCalls.includes(info[0]!) && info[2] === Code.SI_USER && info[4] === own;
   takeOut(ringOf(kernel), (info) => {
     if (isOfCall(info) || takeAsyncSignal(kernel, info)) return;
-    for (const process of receivers(kernel, info)) sendSignal({ kernel, process, thread: undefined }, info[0]!, info);
+    sendSignals(kernel, receivers(kernel, info), info[0]!, info);
   });
 }
 

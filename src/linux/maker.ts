@@ -38,13 +38,16 @@ const together = Math.max(2, navigator.hardwareConcurrency);
 /** Slots of workers that may be on their way. */
 let coming: readonly number[] = [];
 
+/** Milliseconds that one more waits for those: longer where threads that compute have the processors, which they may for long. */
+const patience = 30;
+
 /** Waits until there is a turn for one more worker. */
 function awaitTurn(table: Workers): void {
   for (;;) {
     const changes = changesOf(table);
     coming = coming.filter((slot) => isComing(table, slot));
     if (coming.length < together) return;
-    sleepUntilChanged(table, changes);
+    if (!sleepUntilChanged(table, changes, patience)) return;
   }
 }
 

@@ -129,6 +129,9 @@ export function isRestarted(t: Task): boolean {
   return isMoved || Atomics.load(words, at) !== i32[TaskField.rseqRestarts];
 }
 
+/** Whether a thread has slept since it attended, as it does for a debugger, and so may have lost its number. */
+export const hasRested = ({ record }: Task): boolean => (record.i32[TaskField.rseqCpu]! & Cpu.resting) !== 0;
+
 /**
  * Called for a thread that has registered, before it goes on in guest code. Without a number of a CPU it looks for one where it
  * did without it for as long as it may run (`isSpent`): as who repeats a section does until there is one, and hardly anybody else.
@@ -163,14 +166,15 @@ export function restRseq({ record: { i32 }, process: { record } }: Task): void {
 }
 
 /** A thread may run on other CPUs than before, and so has to find another number: one of the caller's memory before this answers. */
-export function cpusChange({ process: { space, memory, index } }: Task, thread: TaskRecord): void {
+export function cpusChange({ record, process: { space, memory, index } }: Task, thread: TaskRecord): void {
   const { i32 } = thread;
   for (;;) {
     const state = Atomics.load(i32, TaskField.rseqCpu);
     if (state === 0) return;
     if (Atomics.compareExchange(i32, TaskField.rseqCpu, state, state | Cpu.moved) === state) break;
   }
-  if (i32[TaskField.process] === index) quiesce(space.sharing, memory);
+  // The caller itself is not in guest code.
+  if (thread !== record && i32[TaskField.process] === index) quiesce(space.sharing, memory);
 }
 
 const maskBytes = 128;

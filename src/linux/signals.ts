@@ -294,6 +294,8 @@ export interface SignalTarget {
   readonly thread: TaskRecord | undefined;
   /** Of a thread that was found by its id: by now its record may be another's. */
   readonly tid?: number;
+  /** Whether a place in the queue has been kept for the signal, as is done for a timer's since it was made. */
+  readonly hasPlace?: boolean;
   /** The same of a process that was found before, and that nothing keeps: which of those that had its record. */
   readonly generation?: number;
 }
@@ -328,6 +330,21 @@ export function sendSignal(target: SignalTarget, signo: number, info?: SigInfo):
   }
 }
 
+/**
+ * The same for several processes, such as a terminal's foreground: all have it before one of them can do what follows from it. The last
+ * of a pipeline would else read its end where the first was quick to die.
+ */
+export function sendSignals(
+  kernel: Kernel,
+  processes: readonly ProcessRecord[],
+  signo: number,
+  info: SigInfo,
+): readonly number[] {
+  return withLock(kernel.signalsLock, () =>
+    processes.map((process) => sendHeld({ kernel, process, thread: undefined }, signo, info)),
+  );
+}
+
 function sendHeld(target: SignalTarget, signo: number, info: SigInfo | undefined): number {
   const { kernel: k, process, thread } = target;
   // Nobody is left to take it.
@@ -358,10 +375,9 @@ function sendHeld(target: SignalTarget, signo: number, info: SigInfo | undefined
   const pool = signalPool(k);
   const record = info ?? userInfo(signo, Code.SI_USER, process.i32[ProcessField.pid]!, uid >>> 0);
   const kernelOrUser = record[2]! >= 0;
-  // A timer has the place for its signal since it was made.
-  const isTimers = record[2] === Code.SI_TIMER;
   const full =
-    !isTimers && (queuedCount(pool, uid) >= limitOf(process.limits, Resource.SIGPENDING) || isExhausted(pool));
+    target.hasPlace !== true &&
+    (queuedCount(pool, uid) >= limitOf(process.limits, Resource.SIGPENDING) || isExhausted(pool));
   if (full && signo >= sigRtMin && record[2] !== Code.SI_USER) return -errno.EAGAIN;
   enqueue(pool, set, signo, full && !(signo < sigRtMin && kernelOrUser) ? undefined : record, uid);
   showSignalFds(k, process, threads, signo);

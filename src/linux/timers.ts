@@ -286,7 +286,8 @@ function fire(p: Process, slot: number, times: number): void {
   w[at + Field.overrunBefore] = w[at + Field.overrun]!;
   w[at + Field.overrun] = times - 1;
   const overrun = Math.min(times - 1, 0x7fffffff);
-  sendSignal(target, signo, timerInfo(signo, id, overrun, w[at + Field.valueLo]!, w[at + Field.valueHi]!));
+  const kept = { ...target, hasPlace: true };
+  sendSignal(kept, signo, timerInfo(signo, id, overrun, w[at + Field.valueLo]!, w[at + Field.valueHi]!));
 }
 
 // How long a sleeper trusts a deadline on a clock that somebody may set.

@@ -9,9 +9,9 @@ import { readHostFile } from "../host/file.ts";
 import { host } from "../host/syscall.ts";
 import { Attr } from "./attributes.ts";
 import { type Kernel, sections } from "./kernel.ts";
-import { allProcesses, ProcessField, type ProcessRecord } from "./processes.ts";
+import { allProcesses, groupHeld, ProcessField, type ProcessRecord } from "./processes.ts";
 import { Code, kernelInfo, userInfo } from "./siginfo.ts";
-import { sendSignal } from "./signals.ts";
+import { sendSignals } from "./signals.ts";
 
 /** Words of a record: the device's number, as in stat(5); ids of session and foreground group; whether the next byte typed is no key. */
 const Word = { device: 0, session: 1, foreground: 2, quoted: 3, words: 8 } as const;
@@ -120,7 +120,5 @@ export function signalGroupHeld(k: Kernel, group: number, signo: number, from?: 
     from === undefined
       ? kernelInfo(signo)
       : userInfo(signo, Code.SI_USER, from.i32[ProcessField.pid]!, from.attributes[Attr.ruid]! >>> 0);
-  for (const process of allProcesses(k))
-    if (group > 0 && process.i32[ProcessField.group] === group)
-      sendSignal({ kernel: k, process, thread: undefined }, signo, info);
+  if (group > 0) sendSignals(k, groupHeld(k, group), signo, info);
 }

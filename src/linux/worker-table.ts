@@ -267,8 +267,9 @@ const everybody = 2 ** 31 - 1;
 const wake = ({ address }: Workers, word: number, count: number): void =>
   void host("futex", address + word * 4, FUTEX.WAKE | FUTEX.PRIVATE, count);
 
-/** Sleeps until a worker has come, become idle or ended since there were so many changes. */
-export const sleepUntilChanged = (t: Workers, changes: number): void => void sleep(t, Head.changes, changes);
+/** Sleeps until a worker has come, become idle or ended since there were so many changes. False where that took so many milliseconds. */
+export const sleepUntilChanged = (t: Workers, changes: number, milliseconds: number): boolean =>
+  sleep(t, Head.changes, changes, milliseconds);
 
 /** Sleeps while the word holds `value`; at most that many milliseconds, for 0 any time. False where it was for them. */
 export function sleep({ address }: Workers, word: number, value: number, milliseconds = 0): boolean {

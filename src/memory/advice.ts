@@ -4,6 +4,7 @@ import { constants } from "node:os";
 import { type AddressSpace, busFault, guarded, pageBits, taskSize } from "./address-space.ts";
 import { advise, discard, residency, sync } from "./backing.ts";
 import { dropCode, Page, pageSize } from "./guest-memory.ts";
+import { obeyHuge } from "./huge.ts";
 import { lockedPages } from "./map.ts";
 import { commit, covers, cut, edit, Head, maxMapCount, type Vma, VmaFlag, vmaCount } from "./vmas.ts";
 
@@ -78,7 +79,13 @@ function doMadvise(space: AddressSpace, addr: number, length: number, advice: nu
   const hole = covers(inside, start, end) ? 0 : -ENOMEM;
   for (const v of inside) if (refuses(v, advice)) return -EINVAL;
   const change = flagAdvice.get(advice);
-  if (change !== undefined) return setFlags(space, inside, start, end, ...change) || hole;
+  if (change !== undefined) {
+    const error = setFlags(space, inside, start, end, ...change);
+    if (error === 0 && (advice === Advice.HUGEPAGE || advice === Advice.NOHUGEPAGE))
+      for (const v of inside)
+        if ((v.flags & VmaFlag.hosted) === 0) obeyHuge(space, v.start, v.end, advice === Advice.HUGEPAGE);
+    return error || hole;
+  }
   if (advice === Advice.POPULATE_READ || advice === Advice.POPULATE_WRITE)
     return hole || populate(space, inside, advice === Advice.POPULATE_READ ? Page.read : Page.write);
   for (const v of inside) {

@@ -125,7 +125,7 @@ function move(space: AddressSpace, { v, page, count, gone, to, n, replaced }: Mo
 
 /** Whether it is memory of the guest's own that it means to fill. */
 const isFilled = ({ prot, flags }: Vma): boolean =>
-  (prot & PROT_WRITE) !== 0 && (flags & (VmaFlag.growsDown | VmaFlag.noReserve)) === 0;
+  (prot & PROT_WRITE) !== 0 && (flags & (VmaFlag.growsDown | VmaFlag.noReserve | VmaFlag.noHuge)) === 0;
 
 function moveHosted(space: AddressSpace, v: Vma, page: number, count: number, to: number, n: number): number {
   const m = space.memory;

@@ -89,8 +89,9 @@ test(
     );
     const [hits, caught] = [...text.matchAll(/already hit (\d+) times/g)].map(([, n]) => Number(n));
     expect(caught).toBe(count * 2);
-    // One that a handler was before is hit again.
-    expect(hits).toBeGreaterThanOrEqual(count * 2);
+    // One that a handler was before is hit again. Gdb steps over one that a signal came before, and does not count it: each hit is
+    // counted exactly above, without gdb.
+    expect(hits).toBeGreaterThan(count);
     expect(hits).toBeLessThan(count * 3);
     expect(text).toContain("$1 = 0");
     expect(text).toContain(`hits ${count * 2}, handled ${count * 2}`);

@@ -56,7 +56,6 @@ static void clones(void) {
   FAILS(clone3((struct clone_args){.set_tid = 8, .set_tid_size = 1}), EFAULT);
   FAILS(clone3((struct clone_args){.flags = CLONE_INTO_CGROUP, .cgroup = 1UL << 31}), EINVAL);
   FAILS(clone3((struct clone_args){.flags = CLONE_INTO_CGROUP, .cgroup = 999}), EBADF);
-  FAILS(syscall(SYS_clone, CLONE_NEWIPC | CLONE_SYSVSEM | SIGCHLD, 0, 0, 0, 0), EINVAL);
 }
 
 #ifndef SS_AUTODISARM

@@ -77,7 +77,6 @@ function start(t: Task, request: Request): number {
   if (has(Clone.THREAD) && !has(Clone.SIGHAND)) return -errno.EINVAL;
   if (has(Clone.SIGHAND) && !has(Clone.VM)) return -errno.EINVAL;
   if (has(Clone.THREAD) && (has(Clone.NEWUSER) || has(Clone.NEWPID))) return -errno.EINVAL;
-  if (has(Clone.NEWIPC) && has(Clone.SYSVSEM)) return -errno.EINVAL;
   // Two results in one place.
   if (has(Clone.PIDFD) && has(Clone.PARENT_SETTID) && request.pidfd === parentTid) return -errno.EINVAL;
   if (has(namespaces)) return -errno.EPERM;

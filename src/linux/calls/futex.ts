@@ -190,7 +190,7 @@ const word: Kind<number> = { load: (_t, lo) => lo | 0, show: (_t, lo) => String(
 /** A timespec for those that wait, a count for the others. */
 const timeoutOrCount: Kind<number> = {
   // A count below 0 fills the register with its sign, and would be rounded as an address.
-  load: (t, lo, hi) => (hi === -1 ? lo : pointer.load(t, lo, hi)),
+  load: (t, lo, hi) => (hi === -1 && lo < 0 ? lo : pointer.load(t, lo, hi)),
   show: (t, lo, hi, shown) => {
     const command = (shown.raw[1]! | 0) & ~(privateFlag | realtimeFlag);
     if (!waits.includes(command)) return String(lo >>> 0);

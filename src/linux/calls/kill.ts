@@ -10,7 +10,7 @@ import { siginfo, signo } from "../kinds-signal.ts";
 import { allProcesses, groupHeld, ProcessField, type ProcessRecord } from "../processes.ts";
 import { type CallRow, call } from "../row.ts";
 import { Code, infoWords, type SigInfo, sigMax, userInfo } from "../siginfo.ts";
-import { maySignal, type SignalTarget, sendSignal } from "../signals.ts";
+import { maySignal, type SignalTarget, sendSignal, sendSignals } from "../signals.ts";
 import { guestProcess, guestThread, isOwnPid, whois } from "../targets.ts";
 import type { Task } from "../task.ts";
 import { loadWords } from "../words.ts";
@@ -35,9 +35,18 @@ export const whole = (t: Task, process: ProcessRecord): SignalTarget => ({
 export const from = (t: Task, n: number, code: number): SigInfo =>
   userInfo(n, code, t.process.pid, attribute(t.process.attributes, Attr.ruid));
 
+/** Sends to each of them that may be signalled, to all at once. What came of each. */
+function sendEach({ process: { kernel, record } }: Task, to: readonly ProcessRecord[], n: number, info: SigInfo) {
+  if (n !== 0 && !isSignal(n)) return to.map(() => -errno.EINVAL);
+  const allowed = to.filter((process) => maySignal(record, process, n));
+  const sent = n === 0 ? [] : sendSignals(kernel, allowed, n, info);
+  const results = new Map(allowed.map((process, i) => [process, sent[i] ?? 0]));
+  return to.map((process) => results.get(process) ?? -errno.EPERM);
+}
+
 /** Sends to each of them. As in Linux, it is enough where one gets it. */
 export function sendAll(t: Task, processes: readonly ProcessRecord[], n: number, info: SigInfo): number {
-  const results = processes.map((process) => send(t, whole(t, process), n, info));
+  const results = sendEach(t, processes, n, info);
   return results.includes(0) ? 0 : (results.at(-1) ?? -errno.ESRCH);
 }
 
@@ -66,7 +75,7 @@ function kill(t: Task, pid: number, n: number): number {
 /** Everybody but the caller. As in Linux, nobody who may not be signalled makes it an error. */
 function killOthersHeld(t: Task, n: number, info: SigInfo): number {
   const others = [...allProcesses(t.process.kernel)].filter((process) => process !== t.process.record);
-  const results = others.map((process) => send(t, whole(t, process), n, info));
+  const results = sendEach(t, others, n, info);
   return results.length === 0 ? -errno.ESRCH : (results.findLast((result) => result !== -errno.EPERM) ?? 0);
 }
 
