@@ -57,9 +57,15 @@ async function measure(o: Options): Promise<Results> {
   }
   const figures: Figure[] = [];
   for (const [i, part] of others.entries()) {
-    const found = await part.run(o, (what) => progress(held.length + i + 1, count, `${part.name}: ${what}`));
-    figures.push(...found);
-    milestone(found.length > 0 ? `${part.name}: done` : `${part.name}: skipped, ${missing("riscv64-linux-gnu-gcc")}`);
+    try {
+      const found = await part.run(o, (what) => progress(held.length + i + 1, count, `${part.name}: ${what}`));
+      figures.push(...found);
+      milestone(found.length > 0 ? `${part.name}: done` : `${part.name}: skipped, ${missing("riscv64-linux-gnu-gcc")}`);
+    } catch (e) {
+      // What was measured before is kept.
+      milestone(`${part.name}: failed: ${(e as Error).message}`);
+      process.exitCode = 1;
+    }
   }
   const { quick, rounds, engines } = o;
   const date = new Date().toISOString();
@@ -95,4 +101,4 @@ for (const { title, text } of sections(results)) console.log(`\n${title}\n\n${te
 console.log(`\nwritten to ${await keep(results, options.out)}`);
 const lost = results.outcomes.filter((o) => options.engines.some((e) => o.problems[contestantOf(e)] !== undefined));
 for (const line of problemLines(lost)) console.error(`bench: ${line}`);
-process.exit(lost.length === 0 ? 0 : 1);
+process.exit(lost.length === 0 ? process.exitCode : 1);
