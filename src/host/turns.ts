@@ -3,9 +3,9 @@
 import { newScratch, storeU64 } from "./scratch.ts";
 import { host } from "./syscall.ts";
 
-/** Bytes of struct sched_attr that are used, and where its fields begin. */
-export const SchedAttr = { size: 48, policy: 4, flags: 8, nice: 16, runtime: 24 } as const;
-const RESET_ON_FORK = 1;
+/** Bytes of struct sched_attr that every host with that call knows, and where its fields begin. */
+export const SchedAttr = { size: 48, policy: 4, flags: 8, nice: 16, priority: 20, runtime: 24 } as const;
+export const RESET_ON_FORK = 1;
 
 /** How much is added to the nice value, for which one needs a right. */
 const preferred = -15;

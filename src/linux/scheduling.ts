@@ -2,6 +2,7 @@
 // are used again, so once a guest has changed anything, a new thread is given what its maker has, and a worker that is done
 // gets back what the emulator began with. Until then all threads have that, and nothing is done.
 import { host } from "../host/syscall.ts";
+import { RESET_ON_FORK, SchedAttr } from "../host/turns.ts";
 import { runnerOf, schedulingAt } from "./accounting.ts";
 import { Header, type Kernel, sections } from "./kernel.ts";
 import { whois } from "./targets.ts";
@@ -15,8 +16,12 @@ const maskBytes = 128;
 const IOPRIO_WHO_PROCESS = 1;
 
 /** Words of struct sched_attr. */
-const Attr = { policy: 1, flags: 2, nice: 4, priority: 5 } as const;
-const RESET_ON_FORK = 1;
+const Attr = {
+  policy: SchedAttr.policy / 4,
+  flags: SchedAttr.flags / 4,
+  nice: SchedAttr.nice / 4,
+  priority: SchedAttr.priority / 4,
+} as const;
 
 /** Of a policy: those without a priority of their own. */
 const [OTHER, BATCH, IDLE] = [0, 3, 5];

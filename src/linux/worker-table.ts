@@ -267,8 +267,8 @@ const everybody = 2 ** 31 - 1;
 const wake = ({ address }: Workers, word: number, count: number): void =>
   void host("futex", address + word * 4, FUTEX.WAKE | FUTEX.PRIVATE, count);
 
-/** Sleeps until a worker has come, become idle or ended since there were so many changes. False where that took so many milliseconds. */
-export const sleepUntilChanged = (t: Workers, changes: number, milliseconds: number): boolean =>
+/** Sleeps until a worker has come, become idle or ended since there were so many changes. False where that took so many milliseconds, for 0 never. */
+export const sleepUntilChanged = (t: Workers, changes: number, milliseconds = 0): boolean =>
   sleep(t, Head.changes, changes, milliseconds);
 
 /** Sleeps while the word holds `value`; at most that many milliseconds, for 0 any time. False where it was for them. */

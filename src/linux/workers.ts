@@ -32,8 +32,8 @@ import {
   putOrder,
   setIdle,
   setState,
-  sleep,
   sleepIn,
+  sleepUntilChanged,
   stateOf,
   tableOf,
   WorkerField,
@@ -231,7 +231,7 @@ function awaitEnds(table: Workers, self: number): void {
       if (hasCome(table, slot) || stateOf(table, slot) !== WorkerState.ending) left++;
     }
     if (left === 0) return;
-    sleep(table, Head.changes, changes);
+    sleepUntilChanged(table, changes);
   }
 }
 

@@ -4,7 +4,6 @@ import { constants } from "node:os";
 import { type AddressSpace, busFault, guarded, pageBits, taskSize } from "./address-space.ts";
 import { advise, discard, residency, sync } from "./backing.ts";
 import { dropCode, Page, pageSize } from "./guest-memory.ts";
-import { obeyHuge } from "./huge.ts";
 import { lockedPages } from "./map.ts";
 import { commit, covers, cut, edit, Head, maxMapCount, type Vma, VmaFlag, vmaCount } from "./vmas.ts";
 
@@ -82,8 +81,7 @@ function doMadvise(space: AddressSpace, addr: number, length: number, advice: nu
   if (change !== undefined) {
     const error = setFlags(space, inside, start, end, ...change);
     if (error === 0 && (advice === Advice.HUGEPAGE || advice === Advice.NOHUGEPAGE))
-      for (const v of inside)
-        if ((v.flags & VmaFlag.hosted) === 0) obeyHuge(space, v.start, v.end, advice === Advice.HUGEPAGE);
+      for (const v of inside) if ((v.flags & VmaFlag.hosted) === 0) advise(space.memory, v.start, v.end, advice);
     return error || hole;
   }
   if (advice === Advice.POPULATE_READ || advice === Advice.POPULATE_WRITE)

@@ -176,9 +176,11 @@ export function renew(m: GuestMemory, start: number, end: number): void {
   else anonymous(m, start, last);
 }
 
-/** Passes an advice on. */
-export const advise = (m: GuestMemory, start: number, end: number, advice: number): number =>
-  host("madvise", at(m, start), pages(end - start), advice);
+/** Passes an advice on, for those of the pages that the memory has by now. */
+export function advise(m: GuestMemory, start: number, end: number, advice: number): number {
+  const last = Math.min(end, m.size / pageSize);
+  return start < last ? host("madvise", at(m, start), pages(last - start), advice) : 0;
+}
 
 /** Writes the changes of a shared file mapping to its file. */
 export const sync = (m: GuestMemory, start: number, end: number): number =>

@@ -13,18 +13,12 @@ export const large = { mapping: 1024, heap: 2048 } as const;
 /** Pages of the largest mapping that is taken for one to be filled: of a larger one a program may touch a page here and there, and a fork copies all that is there. */
 const mostFilled = 65536;
 
-const [MADV_HUGEPAGE, MADV_NOHUGEPAGE] = [14, 15];
+const MADV_HUGEPAGE = 14;
 
 /** For a mapping of private anonymous memory: for all of it, as the host moves only what is alike at once. */
 export function preferHuge({ memory }: AddressSpace, start: number, end: number): void {
   const pages = end - start;
   if (pages >= large.mapping && pages <= mostFilled) advise(memory, start, end, MADV_HUGEPAGE);
-}
-
-/** For parts of mappings of private anonymous memory, as the guest says. */
-export function obeyHuge({ memory }: AddressSpace, start: number, end: number, prefers: boolean): void {
-  const to = Math.min(end, memory.size / pageSize);
-  if (start < to) advise(memory, start, to, prefers ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 }
 
 /** For the heap, which is about to end at page `to`: up to the end of the huge page that lies there, as a heap grows by less than one. */
@@ -36,5 +30,5 @@ export function preferHugeHeap({ memory, head }: AddressSpace, to: number): void
   const isLarge = now - first >= large.heap;
   if (isLarge && endOf(now) === endOf(to)) return;
   const start = isLarge ? Math.max(first, endOf(now) - hugePages) : first;
-  advise(memory, start, Math.min(endOf(to), memory.size / pageSize), MADV_HUGEPAGE);
+  advise(memory, start, endOf(to), MADV_HUGEPAGE);
 }

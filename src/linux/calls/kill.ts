@@ -19,9 +19,14 @@ const isSignal = (n: number): boolean => n >= 1 && n <= sigMax;
 
 /** Sends a signal where that is allowed; with the number 0 it asks only whether it is. */
 export function send(t: Task, target: SignalTarget, n: number, info: SigInfo): number {
+  const refusal = refusalOf(t, target.process, n);
+  return refusal < 0 || n === 0 ? refusal : sendSignal(target, n, info);
+}
+
+/** Why a process may not be sent a signal, as -errno; 0 where it may. */
+function refusalOf(t: Task, process: ProcessRecord, n: number): number {
   if (n !== 0 && !isSignal(n)) return -errno.EINVAL;
-  if (!maySignal(t.process.record, target.process, n)) return -errno.EPERM;
-  return n === 0 ? 0 : sendSignal(target, n, info);
+  return maySignal(t.process.record, process, n) ? 0 : -errno.EPERM;
 }
 
 /** A whole process as a target. */
@@ -36,12 +41,12 @@ export const from = (t: Task, n: number, code: number): SigInfo =>
   userInfo(n, code, t.process.pid, attribute(t.process.attributes, Attr.ruid));
 
 /** Sends to each of them that may be signalled, to all at once. What came of each. */
-function sendEach({ process: { kernel, record } }: Task, to: readonly ProcessRecord[], n: number, info: SigInfo) {
-  if (n !== 0 && !isSignal(n)) return to.map(() => -errno.EINVAL);
-  const allowed = to.filter((process) => maySignal(record, process, n));
-  const sent = n === 0 ? [] : sendSignals(kernel, allowed, n, info);
-  const results = new Map(allowed.map((process, i) => [process, sent[i] ?? 0]));
-  return to.map((process) => results.get(process) ?? -errno.EPERM);
+function sendEach(t: Task, to: readonly ProcessRecord[], n: number, info: SigInfo): readonly number[] {
+  const refusals = to.map((process) => refusalOf(t, process, n));
+  if (n === 0) return refusals;
+  const allowed = to.filter((_, i) => refusals[i] === 0);
+  const sent = sendSignals(t.process.kernel, allowed, n, info).values();
+  return refusals.map((refusal) => (refusal < 0 ? refusal : sent.next().value!));
 }
 
 /** Sends to each of them. As in Linux, it is enough where one gets it. */

@@ -1,6 +1,5 @@
 // Scheduling: CPUs, policies, priorities. What names a guest thread is passed on for the host's thread that runs it, what
 // names the engine's other threads is nobody: scheduling.ts.
-import type { HostCall } from "../../host/numbers.ts";
 import { addressOf, host } from "../../host/syscall.ts";
 import { longTurn, SchedAttr } from "../../host/turns.ts";
 import { copyTo, readable } from "../../memory/guest-memory.ts";
@@ -85,17 +84,14 @@ function withParam(t: Task, pid: number, addr: number, then: (tid: number) => nu
   return then(tid);
 }
 
-/** Answers what the host fills in: `count` words. */
-const getting =
-  (name: HostCall, count: number) =>
-  (t: Task, pid: number, addr: number): number => {
-    if (addr === 0 && name === "sched_getparam") return -errno.EINVAL;
-    const tid = hostThread(t, pid);
-    if (tid === undefined) return -errno.ESRCH;
-    const result = host(name, tid, address);
-    if (result < 0) return result;
-    return storeWords(t, addr, words.slice(0, count)) ? result : -errno.EFAULT;
-  };
+function schedGetparam(t: Task, pid: number, addr: number): number {
+  if (addr === 0) return -errno.EINVAL;
+  const tid = hostThread(t, pid);
+  if (tid === undefined) return -errno.ESRCH;
+  const result = host("sched_getparam", tid, address);
+  if (result < 0) return result;
+  return storeWords(t, addr, words.slice(0, 1)) ? result : -errno.EFAULT;
+}
 
 function schedRrGetInterval(t: Task, pid: number, addr: number): number {
   const tid = hostThread(t, pid);
@@ -117,10 +113,8 @@ const hasLongTurns = ({ process }: Task): boolean =>
   words[SchedAttr.runtime / 4 + 1] === 0 &&
   ordinary.includes(words[SchedAttr.policy / 4]!);
 
-const smallestAttr = 48;
-
 function schedGetattr(t: Task, pid: number, addr: number, length: number, flags: number): number {
-  if (addr === 0 || flags !== 0 || length < smallestAttr || length > bytes.length) return -errno.EINVAL;
+  if (addr === 0 || flags !== 0 || length < SchedAttr.size || length > bytes.length) return -errno.EINVAL;
   const tid = hostThread(t, pid);
   if (tid === undefined) return -errno.ESRCH;
   const result = host("sched_getattr", tid, address, length, 0);
@@ -133,8 +127,8 @@ function schedSetattr(t: Task, pid: number, addr: number, flags: number): number
   if (addr === 0 || pid < 0 || flags !== 0) return -errno.EINVAL;
   const given = loadWords(t, addr, 1);
   if (given === undefined) return -errno.EFAULT;
-  const length = given[0] === 0 ? smallestAttr : given[0]! >>> 0;
-  const fits = length >= smallestAttr && length <= bytes.length;
+  const length = given[0] === 0 ? SchedAttr.size : given[0]! >>> 0;
+  const fits = length >= SchedAttr.size && length <= bytes.length;
   const attr = fits ? readable(t.memory, addr, length) : undefined;
   if (fits && attr === undefined) return -errno.EFAULT;
   const tid = hostThread(t, pid);
@@ -233,7 +227,7 @@ export const schedCalls: readonly CallRow[] = [
   call(118, "sched_setparam", [int, pointer], "none", "quick", schedSetparam),
   call(119, "sched_setscheduler", [int, policy, pointer], "none", "quick", schedSetscheduler),
   call(120, "sched_getscheduler", [int], "int", "quick", schedGetscheduler),
-  call(121, "sched_getparam", [int, pointer], "none", "quick", getting("sched_getparam", 1)),
+  call(121, "sched_getparam", [int, pointer], "none", "quick", schedGetparam),
   call(122, "sched_setaffinity", [int, uint, pointer], "none", "quick", schedSetaffinity),
   call(123, "sched_getaffinity", [int, uint, pointer], "int", "quick", schedGetaffinity),
   call(124, "sched_yield", [], "none", "quick", schedYield),
