@@ -157,7 +157,7 @@ export function flowOf(region: Region, tree: Tree): Flow {
   for (const head of new Set(edges.filter((e) => e.back).map((e) => e.to))) {
     const back = edges.filter((e) => e.back && e.to === head).map((e) => e.from);
     const roundOf = (sources: readonly number[]): Round => {
-      const inside = reach(sources, (b) => (b === head ? [] : before[b]!)).add(head);
+      const inside = insideBefore(before, head, sources);
       const writes = [...inside].map((b) => uses[b]!.writes).reduce(union, none);
       const used = union([...inside].map((b) => uses[b]!.reads).reduce(union, none), writes);
       // Where each time round makes a call, the registers are lost each time, and are loaded as they are used.
@@ -209,13 +209,16 @@ function reach(starts: readonly number[], next: (b: number) => readonly number[]
   return found;
 }
 
+const insideBefore = (before: Flow["before"], head: number, back: readonly number[]): Set<number> =>
+  reach(back, (b) => (b === head ? [] : before[b]!)).add(head);
+
 /** The blocks of the loop of a head and some of the ways back to it. */
-export function insideOf({ indexOf, before }: Flow, head: number, back: readonly Block[]): Set<number> {
-  return reach(
+export const insideOf = ({ indexOf, before }: Flow, head: number, back: readonly Block[]): Set<number> =>
+  insideBefore(
+    before,
+    head,
     back.map((b) => indexOf.get(b)!),
-    (b) => (b === head ? [] : before[b]!),
-  ).add(head);
-}
+  );
 
 function settle(count: number, step: (block: number) => boolean): void {
   for (let changed = true; changed; ) {

@@ -10,12 +10,14 @@ import type { Fact } from "./site.ts";
 export const sp = 2;
 export const usualLink = 1;
 
-const isFrameAccess = (at: Instruction): boolean => {
+/** The access that an instruction makes through the stack pointer; undefined for none. */
+function frameAccess(at: Instruction): ReturnType<typeof factsOf>["access"] {
   const { access } = factsOf(at);
-  return access !== undefined && at.fields[access.base] === sp;
-};
+  return access !== undefined && at.fields[access.base] === sp ? access : undefined;
+}
 
-export const usesFrame = (region: Region): boolean => region.blocks.some(({ code }) => code.some(isFrameAccess));
+export const usesFrame = (region: Region): boolean =>
+  region.blocks.some(({ code }) => code.some((at) => frameAccess(at) !== undefined));
 
 /**
  * The bytes around the stack pointer that a region may access from an instruction of one of its blocks on, while constants
@@ -29,8 +31,9 @@ export function frameAhead(region: Region, code: readonly Instruction[], index: 
   const walk = (b: Block, from: number, by: number): void => {
     let moves = by;
     for (const at of b.code.slice(from)) {
-      const { access, moves: move, writesX } = factsOf(at);
-      if (access !== undefined && at.fields[access.base] === sp) {
+      const { moves: move, writesX } = factsOf(at);
+      const access = frameAccess(at);
+      if (access !== undefined) {
         const low = moves + (access.moved ? at.fields.imm : 0);
         const [least, most] = [Math.min(low, fact?.low ?? low), Math.max(low + access.size, fact?.high ?? low)];
         if (most - least <= span)

@@ -47,6 +47,18 @@ static void fork_events(void) {
   NEXT(child, 4 << 8);
 }
 
+/** Has a tracee go on to its vfork, and that and what it makes go on from there. Answers what it has made. */
+static pid_t traced_vfork(pid_t child) {
+  set_options(child, every & ~PTRACE_O_TRACEEXIT);
+  GO(PTRACE_CONT, child, 0);
+  NEXT(child, EVENT(PTRACE_EVENT_VFORK));
+  pid_t made = message_of(child);
+  NEXT(made, STOPPED(SIGSTOP));
+  GO(PTRACE_CONT, child, 0);
+  GO(PTRACE_CONT, made, 0);
+  return made;
+}
+
 static void vfork_events(void) {
   pid_t child = TRACED({
     pid_t grandchild = vfork();
@@ -57,13 +69,7 @@ static void vfork_events(void) {
     EQ(waitpid(grandchild, NULL, 0), grandchild);
     _exit(3);
   });
-  set_options(child, every & ~PTRACE_O_TRACEEXIT);
-  GO(PTRACE_CONT, child, 0);
-  NEXT(child, EVENT(PTRACE_EVENT_VFORK));
-  pid_t grandchild = message_of(child);
-  NEXT(grandchild, STOPPED(SIGSTOP));
-  GO(PTRACE_CONT, child, 0);
-  GO(PTRACE_CONT, grandchild, 0);
+  pid_t grandchild = traced_vfork(child);
   NEXT(grandchild, EVENT(PTRACE_EVENT_EXEC));
   EQ(message_of(grandchild), grandchild);
   NEXT(child, EVENT(PTRACE_EVENT_VFORK_DONE));
@@ -91,13 +97,7 @@ static void vfork_thread_events(void) {
     CHECK(clone(ends_at_once, stack + sizeof stack, flags, NULL) > 0);
     _exit(3);
   });
-  set_options(child, every & ~PTRACE_O_TRACEEXIT);
-  GO(PTRACE_CONT, child, 0);
-  NEXT(child, EVENT(PTRACE_EVENT_VFORK));
-  pid_t thread = message_of(child);
-  NEXT(thread, STOPPED(SIGSTOP));
-  GO(PTRACE_CONT, child, 0);
-  GO(PTRACE_CONT, thread, 0);
+  pid_t thread = traced_vfork(child);
   NEXT(thread, 0);
   NEXT(child, EVENT(PTRACE_EVENT_VFORK_DONE));
   EQ(message_of(child), thread);

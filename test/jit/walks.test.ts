@@ -53,6 +53,8 @@ const offsets = [0, -8, 16, 2047, -2048];
 /** Milliseconds that a test may take: on its own some hundred. */
 const limit = 120_000;
 
+const same = (all: readonly Sequence[]): void => expectSame(plain, compiled, all, 200);
+
 for (const name of names) {
   describe(name, () => {
     test(
@@ -61,13 +63,7 @@ for (const name of names) {
         const all = steps.flatMap((step) =>
           offsets.map((offset) => back([access(name, pointer, offset), add(pointer, step)])),
         );
-        for (const code of all)
-          expectSame(
-            plain,
-            compiled,
-            starts.map((s) => sequence(code, s)),
-            200,
-          );
+        for (const code of all) same(starts.map((s) => sequence(code, s)));
       },
       limit,
     );
@@ -89,12 +85,7 @@ for (const name of names) {
               access(name, pointer, second),
             ];
             const code = back(body);
-            expectSame(
-              plain,
-              compiled,
-              starts.map((s) => sequence(code, s)),
-              200,
-            );
+            same(starts.map((s) => sequence(code, s)));
           }
       },
       limit,
@@ -112,12 +103,7 @@ for (const name of names) {
               add(index, step),
             ]);
             const from = [0n, -1n, 2n ** 61n];
-            expectSame(
-              plain,
-              compiled,
-              from.flatMap((i) => starts.map((s) => sequence(code, s - i, i))),
-              200,
-            );
+            same(from.flatMap((i) => starts.map((s) => sequence(code, s - i, i))));
           }
       },
       limit,
@@ -135,12 +121,7 @@ for (const name of names) {
               encode("bne", { rs1: count, rs2: 0, imm: -12 }),
               encode("add", { rd: pointer, rs1: pointer, rs2: index }),
             ]);
-            expectSame(
-              plain,
-              compiled,
-              starts.map((s) => sequence(code, s, by)),
-              200,
-            );
+            same(starts.map((s) => sequence(code, s, by)));
           }
       },
       limit,
@@ -156,12 +137,7 @@ test("reads and writes, and a way round that goes without either", () => {
     access("sd", pointer, 8),
     add(pointer, 8),
   ]);
-  expectSame(
-    plain,
-    compiled,
-    starts.map((s) => sequence(code, s)),
-    200,
-  );
+  same(starts.map((s) => sequence(code, s)));
 });
 
 test("a pointer that goes both ways has no limit, one that goes one way has", () => {
